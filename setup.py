@@ -1,0 +1,52 @@
+"""Packaging of the three top-level packages `envs`, `curiosity` and `selfplay`."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").read_text(), re.MULTILINE).group(1)
+TEST = ["networkx", "pytest", "pytest-xdist", "stable-baselines3"]
+DEV = ["mypy", "ruff"]
+BENCH = ["stable-baselines3"]
+
+setup(
+    name="selfplay",
+    version=VERSION,
+    description="Asymmetric self-play and curiosity on one fast policy-gradient core",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    author="The selfplay authors",
+    python_requires=">=3.11",
+    packages=[
+        "curiosity",
+        "envs",
+        "envs.grid",
+        "envs.grid.levels",
+        "selfplay",
+        "selfplay.core",
+        "selfplay.game",
+        "selfplay.rewards",
+    ],
+    package_dir={"": "."},
+    install_requires=[
+        "click",
+        "filelock",
+        "gymnasium",
+        "matplotlib",
+        "minigrid==3.2.0",  # the grid engine is exact to this version
+        "numba",
+        "numpy",
+        "pillow",
+        "pydantic>=2",
+        "rich",
+        "safetensors",
+        "scipy",
+        "tensorboard",
+        "torch",
+    ],
+    extras_require={"test": TEST, "dev": DEV, "bench": BENCH},
+    entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
+)
