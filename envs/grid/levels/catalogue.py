@@ -52,10 +52,174 @@ def doorkey(size: int = 8) -> LevelSpec:
     )
 
 
+def fourrooms(size: int = 19) -> LevelSpec:
+    """Four rooms joined by four gaps, agent and goal anywhere. MiniGrid's is 19; ours may have any odd size."""
+    _need(size % 2 == 1 and 7 <= size <= 255, f"FourRooms: size is {size}, expected an odd number in 7..255")
+    return LevelSpec(
+        id="FourRooms-v0" if size == 19 else f"FourRooms-S{size}-v0",
+        minigrid_id="MiniGrid-FourRooms-v0" if size == 19 else None,
+        family=rules.FAMILY_FOURROOMS,
+        params=(),
+        width=size,
+        height=size,
+        max_steps=100,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("reach the goal"),
+    )
+
+
+def multiroom(
+    rooms: int, max_room_size: int = 10, min_rooms: int | None = None, size: int = 25, name: str | None = None
+) -> LevelSpec:
+    """A chain of `min_rooms`..`rooms` rooms of side 4..`max_room_size` on `size` x `size` cells.
+
+    name: the id, where it is not MultiRoom-N<rooms>-S<max_room_size>-v0. N7-S4, N7-S8 and N12-S10 as in RIDE
+    (Raileanu and Rocktaeschel, 2020, arXiv 2002.12292).
+    """
+    min_rooms = rooms if min_rooms is None else min_rooms
+    _need(rooms >= 1, f"MultiRoom: rooms is {rooms}, expected at least 1")
+    _need(1 <= min_rooms <= rooms, f"MultiRoom: min_rooms is {min_rooms}, expected 1..{rooms}")
+    _need(4 <= max_room_size < size, f"MultiRoom: max_room_size is {max_room_size}, expected 4..{size - 1}")
+    _need(size <= 255, f"MultiRoom: size is {size}, expected at most 255")
+    standard = f"MultiRoom-N{rooms if min_rooms == rooms else f'{min_rooms}to{rooms}'}-S{max_room_size}"
+    standard += "-v0" if size == 25 else f"-{size}x{size}-v0"
+    name = standard if name is None else name
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if name in _MINIGRID_MULTIROOM else None,
+        family=rules.FAMILY_MULTIROOM,
+        params=(min_rooms, rooms, max_room_size),
+        width=size,
+        height=size,
+        max_steps=20 * rooms,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("traverse the rooms to get to the goal"),
+    )
+
+
+def unlock() -> LevelSpec:
+    """Two rooms of side 6; the door between them is locked and has to be opened."""
+    return LevelSpec(
+        id="Unlock-v0",
+        minigrid_id="MiniGrid-Unlock-v0",
+        family=rules.FAMILY_UNLOCK,
+        params=(6,),
+        width=11,
+        height=6,
+        max_steps=8 * 6**2,
+        rule=rules.RULE_UNLOCK,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("open the door"),
+    )
+
+
+def keycorridor(room_size: int, rows: int) -> LevelSpec:
+    """A corridor between rooms: a ball behind a locked door on the right, its key in a room on the left."""
+    _need(3 <= room_size <= 64, f"KeyCorridor: room_size is {room_size}, expected 3..64")
+    _need(1 <= rows <= 16, f"KeyCorridor: rows is {rows}, expected 1..16")
+    _need((room_size - 1) * max(rows, 3) < 255, f"KeyCorridor: {rows} rows of rooms of side {room_size} pass 255 cells")
+    known = (room_size, rows) in ((3, 1), (3, 2), (3, 3), (4, 3), (5, 3), (6, 3))
+    return LevelSpec(
+        id=f"KeyCorridorS{room_size}R{rows}-v0",
+        minigrid_id=f"MiniGrid-KeyCorridorS{room_size}R{rows}-v0" if known else None,
+        family=rules.FAMILY_KEYCORRIDOR,
+        params=(room_size, rows),
+        width=3 * (room_size - 1) + 1,
+        height=rows * (room_size - 1) + 1,
+        max_steps=30 * room_size**2,
+        rule=rules.RULE_PICKUP_TARGET,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("pick up the {} ball", (COLOURS,)),
+    )
+
+
+def crossing(size: int, crossings: int, lava: bool) -> LevelSpec:
+    """A room crossed by `crossings` rivers of walls (SimpleCrossing) or lava (LavaCrossing), with a way through."""
+    rivers = 2 * ((size - 3) // 2)
+    _need(size % 2 == 1 and 5 <= size <= 255, f"Crossing: size is {size}, expected an odd number in 5..255")
+    _need(0 <= crossings <= rivers, f"Crossing: crossings is {crossings}, expected 0..{rivers} in size {size}")
+    name = f"{'Lava' if lava else 'Simple'}CrossingS{size}N{crossings}-v0"
+    known = (size, crossings) in ((9, 1), (9, 2), (9, 3), (11, 5))
+    start = "avoid the lava" if lava else "find the opening"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if known else None,
+        family=rules.FAMILY_CROSSING,
+        params=(crossings, int(lava)),
+        width=size,
+        height=size,
+        max_steps=4 * size**2,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText(f"{start} and get to the green goal square"),
+    )
+
+
+def lavagap(size: int) -> LevelSpec:
+    """A strip of lava with one gap between the agent and the goal."""
+    _need(5 <= size <= 255, f"LavaGap: size is {size}, expected 5..255")
+    return LevelSpec(
+        id=f"LavaGapS{size}-v0",
+        minigrid_id=f"MiniGrid-LavaGapS{size}-v0" if size in (5, 6, 7) else None,
+        family=rules.FAMILY_LAVAGAP,
+        params=(),
+        width=size,
+        height=size,
+        max_steps=4 * size**2,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("avoid the lava and get to the green goal square"),
+    )
+
+
+def hallway(length: int = 25, max_steps: int = 30) -> LevelSpec:
+    """The corridor of asymmetric self-play (Sukhbaatar et al., 2017, arXiv 1703.05407, 4.1): M cells, two moves.
+
+    `length` cells in a row inside a wall; start and goal tile are two different uniform cells.
+    """
+    _need(2 <= length <= 253, f"Hallway: length is {length}, expected 2..253")
+    _need(max_steps >= 1, f"Hallway: max_steps is {max_steps}, expected at least 1")
+    return LevelSpec(
+        id=f"Hallway-{length}-v0",
+        minigrid_id=None,
+        family=rules.FAMILY_HALLWAY,
+        params=(),
+        width=length + 2,
+        height=3,
+        max_steps=max_steps,
+        rule=rules.RULE_HALLWAY,
+        see_through_walls=False,
+        num_actions=2,
+        mission=MissionText("reach the goal"),
+    )
+
+
+# MiniGrid's N4-S5-v0 has six rooms, a slip it keeps for old results; N4-S5-v1 has four.
+_MINIGRID_MULTIROOM = ("MultiRoom-N2-S4-v0", "MultiRoom-N4-S5-v0", "MultiRoom-N4-S5-v1", "MultiRoom-N6-v0")
+
 _ALL = (
     *(empty(size) for size in (5, 6, 8, 16)),
     *(empty(size, random_start=True) for size in (5, 6)),
+    fourrooms(),
     *(doorkey(size) for size in (5, 6, 8, 16)),
+    multiroom(2, 4),
+    multiroom(6, 5, name="MultiRoom-N4-S5-v0"),
+    multiroom(4, 5, name="MultiRoom-N4-S5-v1"),
+    multiroom(6, 10, name="MultiRoom-N6-v0"),
+    *(multiroom(rooms, size) for rooms, size in ((7, 4), (7, 8), (10, 4), (10, 10), (12, 10))),
+    unlock(),
+    *(keycorridor(size, rows) for size, rows in ((3, 1), (3, 2), (3, 3), (4, 3), (5, 3), (6, 3))),
+    *(crossing(size, rivers, lava) for lava in (False, True) for size, rivers in ((9, 1), (9, 2), (9, 3), (11, 5))),
+    *(lavagap(size) for size in (5, 6, 7)),
+    hallway(),
 )
 
 LEVELS: dict[str, LevelSpec] = {spec.id: spec for spec in _ALL}

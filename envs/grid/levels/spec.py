@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,12 +33,10 @@ class MissionText:
 
     def codes(self, text: str) -> tuple[int, ...]:
         """The codes of a mission's text; ValueError where the text is not one of this level's missions."""
-        groups = iter(f"({'|'.join(map(re.escape, words))})" for words in self.choices)
-        pattern = re.escape(self.template.replace("{}", "\0")).replace(re.escape("\0"), "{}")
-        match = re.fullmatch(re.sub(r"\{\}", lambda _: next(groups), pattern), text)
-        if match is None:
-            raise ValueError(f"mission {text!r} does not fit {self.template!r}")
-        return tuple(words.index(word) for words, word in zip(self.choices, match.groups(), strict=True))
+        for codes in itertools.product(*(range(count) for count in self.nvec)):
+            if self.text(codes) == text:
+                return codes
+        raise ValueError(f"mission {text!r} does not fit {self.template!r}")
 
 
 @dataclass(frozen=True)
