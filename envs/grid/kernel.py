@@ -4,7 +4,7 @@ Behaviour is that of `minigrid.minigrid_env.MiniGridEnv` 3.2.0, held equal by `t
 things MiniGrid leaves open are settled here: a cell outside the grid behaves as a wall (MiniGrid asserts), and a
 level may ask for the corridor's two moves instead of the seven actions.
 
-A world is `cells` (uint16 [W, H]) and `agent` (int32 [11]), as `envs.grid.state` says.
+A world is `cells` (uint16 [W, H]) and `agent` (int32 [12]), as `envs.grid.state` says.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.rules import RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
-from envs.grid.state import CARRYING, DIRECTION, MISSION, STEPS, TARGET_X, TARGET_Y, X, Y
+from envs.grid.state import CARRYING, DIRECTION, STEPS, TARGET_X, TARGET_Y, X, Y
 from envs.grid.symbols import (
-    AGENT,
     BALL,
     BOX,
     CLOSED,
@@ -31,7 +30,6 @@ from envs.grid.symbols import (
     LEFT,
     LOCKED,
     LOOK,
-    NUM_SYMBOLS,
     OPEN,
     PACKED,
     PICKUP,
@@ -46,13 +44,9 @@ from envs.grid.symbols import (
     state_of,
 )
 
-# Segments of an observation; `envs.grid.tokens` gives them names and widths.
-IMAGE, FULL_IMAGE, VIEW, FULL, POSITION, FACING, CARRIED, CODES = range(8)
-
 _EMPTY_CELL = np.uint16(EMPTY)
 _OUTSIDE = np.uint16(WALL | GREY << 4)
-_SYMBOL_MASK = NUM_SYMBOLS - 1
-_OPAQUE = 0x80
+_OPAQUE = 0x80  # beyond every symbol
 
 
 def _look_table() -> np.ndarray:
@@ -65,7 +59,7 @@ def _look_table() -> np.ndarray:
     return table
 
 
-_LOOKS = _look_table()
+LOOKS = _look_table()
 
 
 @nb.njit(inline="always")
@@ -108,8 +102,9 @@ def _toggled(cell, carried):
 def transition(cells, agent, action, rule, max_steps):
     """One action in one world, in place.
 
-    cells uint16 [W, H], agent int32 [11], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1), rule one of
-    `envs.grid.levels.rules`, max_steps in steps. Returns (reward float64, terminated bool, truncated bool). The action is not checked.
+    cells uint16 [W, H], agent int32 [12], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1), rule one of
+    `envs.grid.levels.rules`, max_steps in steps. Returns (reward float64, terminated bool, truncated bool).
+    The action is not checked.
     """
     width, height = cells.shape
     agent[STEPS] += 1
@@ -210,7 +205,7 @@ def look_around(cells, agent, size, see_through, looks):
                 cell = cells[x, y]
             look = np.int64(cell) & LOOK
             looks[i * size + j] = look
-            clear |= np.int64(_LOOKS[look] < _OPAQUE) << i
+            clear |= np.int64(LOOKS[look] < _OPAQUE) << i
         if see_through:
             continue
         seen, ahead = _spread(seen, clear, size)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from envs.grid.jit import kernel
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -42,7 +44,7 @@ def uniform(stream):
     return np.float64(next_u64(stream) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@nb.njit
+@kernel()
 def seed_streams(streams, seed, first):
     """Start streams `first, first + 1, …` of `seed` in `streams` (uint64 [N, 2]): key n depends on (seed, n) only."""
     base = _mix(np.uint64(seed) * _GOLDEN + np.uint64(0x5851F42D4C957F2D))

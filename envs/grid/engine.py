@@ -1,0 +1,240 @@
+"""N worlds of one level stepped together: arrays in, arrays out, one parallel kernel.
+
+`GridEngine` is what learners use; `GridVectorEnv` is the same behind Gymnasium's interface.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from envs.grid.jit import kernel
+from envs.grid.kernel import transition
+from envs.grid.levels.dispatch import generate
+from envs.grid.levels.rules import RULE_HALLWAY
+from envs.grid.levels.spec import LevelSpec
+from envs.grid.rng import seed_streams
+from envs.grid.state import OVER, GridState
+from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
+
+# What `_advance` is to do with a world.
+LEAVE, STEP, DRAW, WRITE = range(4)
+
+_BLOCK = 32  # worlds a thread takes at a time
+_WORLDS_PER_THREAD = 128  # below this, waking another thread costs more than it saves
+
+_NO_ROWS = np.empty((0, 0), np.uint8)
+_NO_AGENTS = np.empty((0, 0), np.int32)
+_NO_ACTIONS = np.empty(0, np.int64)
+_NO_REWARD = np.empty(0, np.float64)
+_NO_FLAGS = np.empty(0, np.bool_)
+
+
+@kernel(parallel=True, error_model="numpy")
+def _advance(
+    cells, agent, stream, task, actions, level, params, plan, size, see_through, regenerate,
+    reward, terminated, truncated, observation, successor, every_successor, last_agent,
+):  # fmt: skip
+    """One task for each world; see `GridEngine.advance`. level: int64 [3], family, rule, max_steps."""
+    count = cells.shape[0]
+    family, rule, max_steps = level[0], level[1], level[2]
+    for block in nb.prange((count + _BLOCK - 1) // _BLOCK):
+        looks = np.empty(size * size, np.uint16)
+        for n in range(block * _BLOCK, min(count, (block + 1) * _BLOCK)):
+            if task[n] == LEAVE:
+                continue
+            over = False
+            if task[n] == STEP:
+                paid, ended, cut = transition(cells[n], agent[n], actions[n], rule, max_steps)
+                reward[n], terminated[n], truncated[n] = paid, ended, cut
+                over = ended or cut
+                agent[n, OVER] = over
+            elif task[n] == DRAW:
+                generate(family, params, cells[n], agent[n], stream[n])
+                agent[n, OVER] = 0
+                if reward.shape[0] > 0:
+                    reward[n], terminated[n], truncated[n] = 0.0, False, False
+            if observation.shape[0] > 0:
+                write_row(cells[n], agent[n], plan, size, see_through, looks, observation[n])
+            if every_successor or (over and successor.shape[0] > 0):
+                successor[n] = observation[n]
+            if over and regenerate:
+                if last_agent.shape[0] > 0:
+                    last_agent[n] = agent[n]
+                generate(family, params, cells[n], agent[n], stream[n])
+                agent[n, OVER] = 0
+                if observation.shape[0] > 0:
+                    write_row(cells[n], agent[n], plan, size, see_through, looks, observation[n])
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{name} is {found}, expected an array {np.dtype(dtype)} {list(shape)}")
+
+
+class GridEngine:
+    """N worlds of one level.
+
+    spec: the level.  num_envs: N.  layout: what `advance` and `write` put into a row; by default the learners' tokens
+    (view, direction, mission).  max_steps: steps until truncation, by default the level's own.
+
+    Nothing is drawn by the constructor: call `seed` and `generate` first, or load a state.
+    """
+
+    def __init__(
+        self, spec: LevelSpec, num_envs: int, layout: RowLayout | None = None, max_steps: int | None = None
+    ) -> None:
+        for name, value in (("num_envs", num_envs), ("max_steps", spec.max_steps if max_steps is None else max_steps)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
+                raise ValueError(f"{name} is {value!r}, expected an integer from 1 to 2147483647")
+        self.spec = spec
+        self.num_envs = int(num_envs)
+        self.max_steps = int(spec.max_steps if max_steps is None else max_steps)
+        self.layout = TokenLayout(spec) if layout is None else layout
+        self.state = GridState.zeros(self.num_envs, spec.width, spec.height)
+        self._level = np.array([spec.family, spec.rule, self.max_steps], np.int64)
+        self._params = spec.params_array()
+        self._everybody = np.full(self.num_envs, STEP, np.uint8)
+
+    @property
+    def num_actions(self) -> int:
+        """Actions 0 .. num_actions - 1 exist."""
+        return 2 if self.spec.rule == RULE_HALLWAY else self.spec.num_actions
+
+    def seed(self, seed: int, first: int = 0, ids: np.ndarray | None = None) -> None:
+        """Start the random streams anew: world n gets stream `first + n` of `seed`.
+
+        With `ids` (int [M]) only those worlds, in their order: world ids[m] gets stream `first + m`.
+        """
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed is {seed!r}, expected an integer from 0 up")
+        streams = self.state.stream if ids is None else np.empty((len(ids), 2), np.uint64)
+        seed_streams(streams, np.uint64(int(seed) & 0xFFFFFFFFFFFFFFFF), np.int64(first))
+        if ids is not None:
+            self.state.stream[ids] = streams
+
+    def generate(self, mask: np.ndarray | None = None) -> None:
+        """Draw fresh levels in all worlds, or where mask (bool [N]) holds."""
+        self._require_generator()
+        self._launch(self._tasks(DRAW, mask), self.layout)
+
+    def step(
+        self, actions: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray,
+        active: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """One step of all worlds, or of those where active (bool [N]) holds; a world that is over goes on as it is.
+
+        actions: integers [N].  reward (float64 [N]), terminated and truncated (bool [N]) are written where active.
+        """
+        task = self._tasks(STEP, active)
+        actions = self.checked_actions(actions, task)
+        self._check_outcome(reward, terminated, truncated)
+        self._launch(task, self.layout, actions, reward, terminated, truncated)
+
+    def advance(
+        self, actions: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray,
+        observation: np.ndarray, successor: np.ndarray | None = None, active: np.ndarray | None = None,
+        regenerate: bool = True,
+    ) -> None:  # fmt: skip
+        """Step, write what came of it, draw fresh levels where an episode ended, write what to act on: one launch.
+
+        successor: uint8 [N, P], the true outcome of the step, never a fresh level.
+        observation: uint8 [N, P], what to act on next; where no level was drawn, the same as the successor.
+        The rest as in `step`. Only worlds where active (bool [N]) holds are touched.
+        """
+        if regenerate:
+            self._require_generator()
+        task = self._tasks(STEP, active)
+        actions = self.checked_actions(actions, task)
+        self._check_outcome(reward, terminated, truncated)
+        rows = (self.num_envs, self.layout.width)
+        _check("observation", observation, rows, np.uint8)
+        if successor is not None:
+            _check("successor", successor, rows, np.uint8)
+        self._launch(
+            task, self.layout, actions, reward, terminated, truncated, observation,
+            successor, successor is not None, None, regenerate,
+        )  # fmt: skip
+
+    def advance_tasks(
+        self, task: np.ndarray, actions: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray,
+        observation: np.ndarray, final: np.ndarray | None = None, final_agent: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """For `GridVectorEnv`: task (uint8 [N], LEAVE, STEP, DRAW or WRITE) may differ from world to world.
+
+        With `final` (uint8 [N, P]) and `final_agent` (int32 [N, 12]) fresh levels are drawn where an episode ended,
+        and its last row and agent are kept there. Arguments are not checked.
+        """
+        self._launch(
+            task, self.layout, actions, reward, terminated, truncated, observation,
+            final, False, final_agent, final is not None,
+        )  # fmt: skip
+
+    def write(self, out: np.ndarray, layout: RowLayout | None = None, active: np.ndarray | None = None) -> None:
+        """Write rows (uint8 [N, P] of `layout`, by default the engine's own) of the worlds where active holds."""
+        layout = self.layout if layout is None else layout
+        _check("out", out, (self.num_envs, layout.width), np.uint8)
+        self._launch(self._tasks(WRITE, active), layout, observation=out)
+
+    def write_tokens(self, out: np.ndarray, active: np.ndarray | None = None) -> None:
+        """Write the engine's own rows, uint8 [N, P]."""
+        self.write(out, None, active)
+
+    def write_images(self, out: np.ndarray, view_size: int = 7, active: np.ndarray | None = None) -> None:
+        """Write MiniGrid's partial images, uint8 [N, V, V, 3], C-contiguous."""
+        _check("out", out, (self.num_envs, view_size, view_size, 3), np.uint8)
+        self.write(out.reshape(self.num_envs, -1), image_layout(view_size), active)
+
+    def write_full_images(self, out: np.ndarray, active: np.ndarray | None = None) -> None:
+        """Write MiniGrid's fully observed images, uint8 [N, W, H, 3], C-contiguous."""
+        _check("out", out, (self.num_envs, self.spec.width, self.spec.height, 3), np.uint8)
+        self.write(out.reshape(self.num_envs, -1), full_image_layout(self.spec), active)
+
+    def checked_actions(self, actions: np.ndarray, task: np.ndarray | None = None) -> np.ndarray:
+        """`actions` as int64 [N]; ValueError naming the first world that would step by an action out of range."""
+        array = np.asarray(actions)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+            raise ValueError(f"actions are {array.dtype} {list(array.shape)}, expected integers [{self.num_envs}]")
+        array = np.ascontiguousarray(array, np.int64)
+        if array.view(np.uint64).max() >= self.num_actions:  # negative ones are huge as unsigned
+            wrong = array.view(np.uint64) >= self.num_actions
+            if task is not None:
+                wrong &= task == STEP
+            if wrong.any():
+                n = int(wrong.argmax())
+                raise ValueError(f"action of environment {n} is {array[n]}, expected 0 to {self.num_actions - 1}")
+        return array
+
+    def _tasks(self, task: int, active: np.ndarray | None) -> np.ndarray:
+        if active is None:
+            return self._everybody if task == STEP else np.full(self.num_envs, task, np.uint8)
+        _check("active", active, (self.num_envs,), np.bool_)
+        return np.where(active, np.uint8(task), np.uint8(LEAVE))
+
+    def _check_outcome(self, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray) -> None:
+        _check("reward", reward, (self.num_envs,), np.float64)
+        _check("terminated", terminated, (self.num_envs,), np.bool_)
+        _check("truncated", truncated, (self.num_envs,), np.bool_)
+
+    def _require_generator(self) -> None:
+        if not self.spec.has_native:
+            raise ValueError(f"level {self.spec.id} has no generator here: load a state instead of drawing one")
+
+    def _launch(
+        self, task, layout, actions=_NO_ACTIONS, reward=_NO_REWARD, terminated=_NO_FLAGS, truncated=_NO_FLAGS,
+        observation=None, successor=None, every_successor=False, last_agent=None, regenerate=False,
+    ) -> None:  # fmt: skip
+        state, spec = self.state, self.spec
+        threads = nb.get_num_threads()
+        enough = min(threads, 1 + (self.num_envs - 1) // _WORLDS_PER_THREAD)
+        nb.set_num_threads(enough)
+        try:
+            _advance(
+                state.cells, state.agent, state.stream, task, actions, self._level, self._params,
+                layout.plan, layout.view_size, spec.see_through_walls, regenerate, reward, terminated, truncated,
+                _NO_ROWS if observation is None else observation, _NO_ROWS if successor is None else successor,
+                every_successor, _NO_AGENTS if last_agent is None else last_agent,
+            )  # fmt: skip
+        finally:
+            nb.set_num_threads(threads)
