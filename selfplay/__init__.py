@@ -3,7 +3,7 @@
 Importing this package is cheap: neither torch nor numba is loaded.
 """
 
-from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -18,11 +18,11 @@ def _check_siblings(names: tuple[str, ...] = ("curiosity", "envs"), here: Path =
         ImportError: one line naming the file that stands in front of our own package.
     """
     for name in names:
-        spec = PathFinder.find_spec(name)
-        if spec is None:
-            continue  # an editable install finds its packages by a hook of its own, which gives ours
-        found = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
         ours = here / name
+        spec = find_spec(name)
+        if spec is None:
+            raise ImportError(f"package '{name}' is missing: expected {ours}; install again with `pip install -e .`")
+        found = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
         if not any(Path(path).resolve().is_relative_to(ours.resolve()) for path in found):
             raise ImportError(
                 f"package '{name}' is shadowed by {found[0] if found else 'an unknown file'}: "

@@ -1,0 +1,191 @@
+"""The command `selfplay`. Bodies import late: help must come at once, and torch takes seconds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from selfplay import __version__
+from selfplay.errors import UserError, one_line, unknown
+from selfplay.methods import METHODS
+
+
+class _Commands(click.Group):
+    """A group whose complaints are one line, with the nearest right thing, and exit code 2."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UserError(unknown("command", args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _short(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _short(error) from None
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _short(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        options = [name for parameter in error.ctx.command.params for name in parameter.opts if name.startswith("--")]
+        return UserError(unknown("option", error.option_name, [*options, "--help"]))
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    return UserError(one_line(error.format_message()))
+
+
+class _Count(click.ParamType):
+    """A whole number as people write it: 5M, 300k, 1e6."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        from selfplay.config import parse_count
+
+        try:
+            return parse_count(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_COUNT = _Count()
+_SEED = click.IntRange(min=0, max=2**63 - 1)
+_AT_LEAST_1 = click.IntRange(min=1)
+
+
+def _checked_env(name: str | None) -> str | None:
+    """`name`, if there is an environment of that name; with its namespace."""
+    if name is None:
+        return None
+    from envs.grid.levels import level_spec
+
+    try:
+        return f"grid/{level_spec(name).id}"
+    except ValueError as error:
+        raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(version)s")
+def main() -> None:
+    """Asymmetric self-play and curiosity on one fast policy-gradient core."""
+
+
+@main.command()
+@click.argument("method", metavar="METHOD")
+@click.option("--env", required=True, metavar="ID", help="Environment, such as grid/DoorKey-6x6-v0 (`selfplay envs`).")
+@click.option("--steps", type=_COUNT, default="1M", show_default=True, help="Env steps of all players: 5M, 300k, 1e6.")
+@click.option("--seed", type=_SEED, default=0, show_default=True)
+@click.option("--num-envs", type=_COUNT, help="Worlds side by side.  [default: the method's]")
+@click.option(
+    "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/METHOD-ENV-sSEED]"
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
+@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bar and no closing table.")
+def train(
+    method: str,
+    env: str,
+    steps: int,
+    seed: int,
+    num_envs: int | None,
+    run_dir: Path | None,
+    pairs: tuple[str, ...],
+    threads: int | None,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Train with METHOD (`selfplay methods`).
+
+    The same command with the same run folder goes on where it stopped.
+    """
+    if method not in METHODS:
+        raise UserError(unknown("method", method, METHODS))
+    from selfplay.config import parse_pairs
+
+    overrides = parse_pairs(pairs)
+    env = _checked_env(env) or env
+    from selfplay.train import run_training
+
+    run_training(
+        method,
+        env,
+        steps=steps,
+        seed=seed,
+        num_envs=num_envs,
+        run_dir=run_dir,
+        overrides=overrides,
+        device=device,
+        threads=threads,
+        quiet=quiet,
+    )
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
+@click.option("--episodes", type=_COUNT, default="512", show_default=True, help="Fresh episodes.")
+@click.option("--seed", type=_SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
+@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: those it was trained with]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def evaluate(run: Path, env: str | None, episodes: int, seed: int, threads: int | None, as_json: bool) -> None:
+    """Evaluate the newest checkpoint of the run folder RUN over fresh episodes."""
+    from selfplay.rundir import find_run
+
+    run = find_run(run)
+    env = _checked_env(env)
+    from selfplay.evaluate import run_evaluation
+
+    run_evaluation(run, env, episodes=episodes, seed=seed, as_json=as_json, threads=threads)
+
+
+@main.command()
+def envs() -> None:
+    """List the environments: size, time limit and mission."""
+    from envs.grid.levels import LEVELS
+
+    rows = [
+        (
+            f"grid/{level.id}",
+            f"{level.width}×{level.height}",
+            f"{level.max_steps}",
+            level.mission.template.replace("{}", "…"),
+        )
+        for level in LEVELS.values()
+    ]
+    _print_table(("id", "size", "max. steps", "mission"), rows, right=(1, 2))
+
+
+@main.command()
+def methods() -> None:
+    """List the methods that `selfplay train` knows."""
+    _print_table(("method", "what it does"), list(METHODS.items()))
+
+
+def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column, title in enumerate(header):
+        last = column == len(header) - 1
+        table.add_column(title, justify="right" if column in right else "left", no_wrap=not last)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, highlight=False)

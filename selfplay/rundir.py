@@ -1,0 +1,170 @@
+"""A run's folder: its lock, and `config.json`, by which a rerun knows that it is the same run."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from selfplay import __version__
+from selfplay.config import flatten
+from selfplay.errors import UserError, nearest, warn
+from selfplay.jsonfile import plain, write_json
+
+CONFIG = "config.json"
+_PACKAGES = ("gymnasium", "minigrid", "numba", "numpy", "safetensors", "torch")
+_MISSING = object()
+
+
+def default_run_dir(method: str, env: str, seed: int) -> Path:
+    """`runs/alice-bob-DoorKey-6x6-s0` for method alice-bob on grid/DoorKey-6x6-v0 with seed 0."""
+    short = re.sub(r"-v\d+$", "", env.rsplit("/", 1)[-1])
+    return Path("runs") / f"{method}-{short}-s{seed}"
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What `config.json` of run folder `path` holds: config, threads, versions, commit, command; None without one.
+
+    Raises:
+        UserError: the file cannot be read as such.
+    """
+    try:
+        record = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path / CONFIG} cannot be read: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise UserError(f"{path / CONFIG} is not the record of a run (expected a JSON object with 'config')")
+    return record
+
+
+def find_run(path: Path) -> Path:
+    """`path`, if it is a run folder.
+
+    Raises:
+        UserError: it is not; names the nearest run beside it.
+    """
+    if (path / CONFIG).is_file():
+        return path
+    beside = [other.parent.name for other in sorted(path.parent.glob(f"*/{CONFIG}"))] if path.name else []
+    match = nearest(path.name, beside)
+    hint = f"; did you mean '{path.parent / match}'?" if match else f" (expected a folder with {CONFIG})"
+    raise UserError(f"no run in '{path}'{hint}")
+
+
+class RunDir:
+    """A run folder held under a lock, made if it is missing. Use as a context manager, or `close` it.
+
+    Raises:
+        UserError: another process holds it, or it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"run folder '{path}' cannot be made: {error.strerror}") from None
+        self._lock = FileLock(path / "lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"run folder '{path}' is in use by another process; wait for it or choose another --run-dir"
+            ) from None
+        except OSError as error:
+            raise UserError(f"run folder '{path}' cannot be locked: {error.strerror}") from None
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def record(self) -> dict[str, Any] | None:
+        """What `config.json` holds, None before `start`."""
+        return read_record(self.path)
+
+    def start(self, config: Mapping[str, Any], *, threads: int, may_change: Collection[str] = ("steps",)) -> bool:
+        """Write `config.json`, or hold `config` (nested, plain values) against the one that is there.
+
+        Returns whether the run is taken up again. Dotted keys in `may_change` may differ from the record, which then
+        takes the new value; other versions of the packages give a warning.
+
+        Raises:
+            UserError: another key differs; names it and both values.
+        """
+        config = plain(config)
+        record = {
+            "config": config,
+            "threads": threads,
+            "versions": _versions(),
+            "commit": _commit(),
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        before = self.record()
+        if before is not None:
+            self._compare(before, record, may_change)
+            record |= {key: before[key] for key in ("versions", "commit", "command", "started") if key in before}
+        if before != record:
+            write_json(self.path / CONFIG, record)
+        return before is not None
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str]) -> None:
+        old = {**flatten(before["config"]), "threads": before.get("threads")}
+        new = {**flatten(now["config"]), "threads": now["threads"]}
+        for key in [*new, *(key for key in old if key not in new)]:
+            values = [values.get(key, _MISSING) for values in (old, new)]
+            if values[0] != values[1] and key not in may_change:
+                was, asked = ("not there" if value is _MISSING else value for value in values)
+                raise UserError(
+                    f"run folder '{self.path}' was started with {key} = {was}, not {asked}; "
+                    "give the same value or another --run-dir"
+                )
+        versions = before.get("versions", {})
+        for name, version in now["versions"].items():
+            if versions.get(name) != version:
+                warn(f"'{self.path}' was started with {name} {versions.get(name)}, this is {version}")
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._lock.release()
+
+    def __enter__(self) -> RunDir:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _versions() -> dict[str, str]:
+    found = {"selfplay": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the source this runs from, with `+` where files were changed; None outside a git checkout."""
+    source = Path(__file__).resolve().parent.parent
+    if not (source / ".git").exists():
+        return None
+    command = ["git", "-C", str(source), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
