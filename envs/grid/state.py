@@ -19,7 +19,8 @@ class GridState:
 
     cells:  uint16 [N, W, H], packed as `envs.grid.symbols` says, indexed [x, y] as MiniGrid's encodings are.
     agent:  int32 [N, 12]: x, y, direction (0 right, 1 down, 2 left, 3 up), carried cell (packed, 0: nothing), steps
-            since the level began, the x and y a rule needs (the door of Unlock), four mission codes, and 1 once the episode is over (until a level is drawn).
+            since the level began, the x and y a rule needs (the door of Unlock), four mission codes, and 1 once the
+            episode is over (until a level is drawn).
     stream: uint64 [N, 2], the world's random stream (`envs.grid.rng`).
     """
 

@@ -1,0 +1,292 @@
+"""`GridVectorEnv`: the batched grid engine behind `gymnasium.vector.VectorEnv`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs.grid.engine import DRAW, STEP, WRITE, GridEngine
+from envs.grid.levels import LevelSpec, level_spec
+from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState
+from envs.grid.tokens import DEFAULT_SEGMENTS, RowLayout, TokenLayout, full_image_layout, image_layout
+
+OBSERVATIONS = ("image", "full", "tokens")
+
+
+class GridVectorEnv(VectorEnv):
+    """N worlds of one level.
+
+    ## Description
+
+    MiniGrid (Chevalier-Boisvert et al., 2023), many worlds at a time, equal to minigrid 3.2.0 given the same level and
+    actions. Levels are drawn afresh at every reset, each world from a random stream of its own: what world n does
+    depends on the seed, n and its actions, not on N or the number of threads.
+
+    ## Action Space
+
+    `MultiDiscrete([7] * N)`: left, right, forward, pick up, drop, toggle, done; in Hallway two: towards -x, towards +x.
+
+    ## Observation Space
+
+    `observation="image"`: a dictionary of `image` uint8 [N, V, V, 3], MiniGrid's partial view (object, colour, state),
+    `direction` int64 [N] and `mission` int64 [N, M], codes that `mission_text` puts in words.
+    `observation="full"`: the same with `image` uint8 [N, W, H, 3], as MiniGrid's FullyObsWrapper.
+    `observation="tokens"`: uint8 [N, P], see `envs.grid.tokens.TokenLayout` and `segments`.
+
+    ## Rewards
+
+    float64 [N]: `1 - 0.9 * steps / max_steps` on success, else 0.
+
+    ## Starting State
+
+    The level's own generator, under `reset(seed=...)`: an integer, or one for each world.
+
+    ## Episode End
+
+    Success and lava terminate, `max_steps` truncates.
+
+    ## Arguments
+
+    `level`: an id or a `LevelSpec`. `view_size`: V, odd. `max_steps`: by default the level's own. `autoreset_mode`:
+    Gymnasium's three; with `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `render_mode`: `"rgb_array"`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as in gymnasium)
+
+    def __init__(
+        self,
+        level: str | LevelSpec,
+        num_envs: int = 1,
+        observation: str = "image",
+        view_size: int = 7,
+        segments: Sequence[str] = DEFAULT_SEGMENTS,
+        max_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        self.level = level if isinstance(level, LevelSpec) else level_spec(level)
+        if observation not in OBSERVATIONS:
+            nearest = difflib.get_close_matches(str(observation), OBSERVATIONS, n=1, cutoff=0.0)[0]
+            known = ", ".join(OBSERVATIONS)
+            raise ValueError(f"observation is {observation!r}, expected one of {known}; nearest: {nearest!r}")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
+        modes = [mode.value for mode in AutoresetMode]
+        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
+            raise ValueError(f"autoreset_mode is {autoreset_mode!r}, expected {', '.join(modes)}")
+        self.observation = observation
+        self.view_size = view_size
+        self.render_mode = render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+
+        self.layout: RowLayout
+        image_shape: tuple[int, int, int] = (self.level.width, self.level.height, 3)
+        if observation == "tokens":
+            self.layout = TokenLayout(self.level, segments, view_size)
+        elif observation == "full":
+            self.layout = full_image_layout(self.level)
+        else:
+            self.layout = image_layout(view_size)
+            image_shape = (view_size, view_size, 3)
+        self._image_shape = image_shape
+        self.engine = GridEngine(self.level, num_envs, self.layout, max_steps)
+        self.num_envs = self.engine.num_envs
+        self.max_steps = self.engine.max_steps
+        self._codes = len(self.level.mission.nvec)
+        self._ready = False
+
+        self.single_action_space = spaces.Discrete(self.engine.num_actions)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        if isinstance(self.layout, TokenLayout):
+            self.single_observation_space = spaces.MultiDiscrete(self.layout.nvec, dtype=np.uint8)
+        else:
+            self.single_observation_space = spaces.Dict(
+                {
+                    "image": spaces.Box(0, 255, image_shape, np.uint8),
+                    "direction": spaces.Discrete(4),
+                    "mission": spaces.MultiDiscrete(np.array(self.level.mission.nvec, np.int64)),
+                }
+            )
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+
+    @property
+    def state(self) -> GridState:
+        """The worlds themselves, not a copy."""
+        return self.engine.state
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Draw fresh levels; see Gymnasium.
+
+        seed: an integer (world n gets stream n of it), one integer or None for each world, or None: the streams go on
+        where they are (at the very first reset they start from the operating system's entropy).
+        options: `{"reset_mask": bool [N]}` resets only those worlds; the observation returned is everybody's.
+        """
+        self._require_open()
+        mask = self._reset_mask(options)
+        if mask is not None and not self._ready and not mask.all():
+            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        self._require_generator()
+        self._seed(seed, mask)
+        task = np.full(self.num_envs, DRAW, np.uint8)
+        if mask is not None:
+            task[~mask] = WRITE
+        rows = np.empty((self.num_envs, self.layout.width), np.uint8)
+        reward, terminated, truncated = self._outcome()
+        self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), reward, terminated, truncated, rows)
+        self._ready = True
+        return self._observe(rows, self.state.agent), {}
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One action for each world (integers [N]); see Gymnasium.
+
+        Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info.
+        """
+        self._require_open()
+        if not self._ready:
+            raise gym.error.ResetNeeded("step() was called before reset()")
+        engine = self.engine
+        over = engine.state.agent[:, OVER]
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            if over.any():
+                self._require_generator()
+            task = np.where(over, np.uint8(DRAW), np.uint8(STEP))
+        else:
+            if self.autoreset_mode is AutoresetMode.DISABLED and over.any():
+                n = int(over.argmax())
+                raise gym.error.ResetNeeded(f"the episode of environment {n} is over: reset it with reset_mask")
+            task = np.full(self.num_envs, STEP, np.uint8)
+        actions = engine.checked_actions(actions, task)
+        rows = np.empty((self.num_envs, self.layout.width), np.uint8)
+        reward, terminated, truncated = self._outcome()
+        info: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            final = np.empty_like(rows)
+            final_agent = np.empty((self.num_envs, AGENT_FIELDS), np.int32)
+            engine.advance_tasks(task, actions, reward, terminated, truncated, rows, final, final_agent)
+            info = self._final_info(terminated | truncated, final, final_agent)
+        else:
+            engine.advance_tasks(task, actions, reward, terminated, truncated, rows)
+        return self._observe(rows, engine.state.agent), reward, terminated, truncated, info
+
+    def mission_text(self, ids: Any = None) -> list[str]:
+        """The missions of worlds `ids` (int [M], bool [N] or slice; None: all) in MiniGrid's words."""
+        agents = self.state.agent[slice(None) if ids is None else ids]
+        return [self.level.mission.text(codes) for codes in agents[:, MISSION:OVER]]
+
+    def snapshot(self, ids: Any = None) -> GridState:
+        """A copy of worlds `ids` (int [M], bool [N] or slice; None: all), random streams included."""
+        return self.state.take(slice(None) if ids is None else ids)
+
+    def restore(self, state: GridState, ids: Any = None) -> None:
+        """Put a snapshot back into worlds `ids` (None: all); what follows is bit for bit what followed then."""
+        self._require_open()
+        self.state.put(slice(None) if ids is None else ids, state)
+        if ids is None:
+            self._ready = True
+
+    def observe(self) -> Any:
+        """The observation of the worlds as they are, as after a `restore`."""
+        rows = np.empty((self.num_envs, self.layout.width), np.uint8)
+        self.engine.write(rows)
+        return self._observe(rows, self.state.agent)
+
+    def achieved_goal(self, ids: Any = None, direction: bool = False) -> np.ndarray:
+        """uint8 [N, G]: position, carried object, objects and doors (and direction), see `envs.grid.goals`."""
+        from envs.grid import goals
+
+        state = self.state if ids is None else self.snapshot(ids)
+        return goals.achieved_goal(state, direction)
+
+    def reached(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        """bool [N]: whether `achieved` (uint8 [N, G]) meets `desired` in position, carried object and objects."""
+        from envs.grid import goals
+
+        return goals.reached(achieved, desired)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """MiniGrid's own picture of every world, uint8 [32 * H, 32 * W, 3] each."""
+        self._require_open()
+        if self.render_mode is None:
+            return None
+        if not self._ready:
+            raise gym.error.ResetNeeded("render() was called before reset()")
+        from envs.grid.interop import picture
+
+        return tuple(picture(self, n) for n in range(self.num_envs))
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise gym.error.ClosedEnvironmentError("this GridVectorEnv is closed")
+
+    def _require_generator(self) -> None:
+        if not self.level.has_native:
+            raise ValueError(f"level {self.level.id} has no generator here: use restore() to put a state back")
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray | None:
+        unknown = sorted(set(options or {}) - {"reset_mask"})
+        if unknown:
+            raise ValueError(f"reset option {unknown[0]!r} is unknown, expected 'reset_mask'")
+        if not options:
+            return None
+        mask = options["reset_mask"]
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise ValueError(f"options['reset_mask'] must be a bool array [{self.num_envs}]")
+        if not mask.any():
+            raise ValueError("options['reset_mask'] names no environment")
+        return mask
+
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: np.ndarray | None) -> None:
+        chosen = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        if seed is None:
+            unseeded = chosen[~self.state.stream[chosen].any(axis=1)]
+            if len(unseeded):
+                self.engine.seed(int(self.np_random.integers(2**63)), ids=unseeded)
+        elif isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+            others = None if mask is None else self.state.stream[~mask]
+            self.engine.seed(int(seed))
+            if mask is not None:
+                self.state.stream[~mask] = others
+        else:
+            if len(seed) != self.num_envs:
+                raise ValueError(f"seed has {len(seed)} entries, expected one for each of {self.num_envs} environments")
+            for n in chosen:
+                own = seed[n]
+                if own is not None:
+                    self.engine.seed(own, ids=np.array([n]))
+                elif not self.state.stream[n].any():
+                    self.engine.seed(int(self.np_random.integers(2**63)), ids=np.array([n]))
+
+    def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        count = self.num_envs
+        return np.empty(count, np.float64), np.empty(count, np.bool_), np.empty(count, np.bool_)
+
+    def _observe(self, rows: np.ndarray, agents: np.ndarray) -> Any:
+        if self.observation == "tokens":
+            return rows
+        return {
+            "image": rows.reshape(len(rows), *self._image_shape),
+            "direction": agents[:, DIRECTION].astype(np.int64),
+            "mission": agents[:, MISSION : MISSION + self._codes].astype(np.int64),
+        }
+
+    def _final_info(self, done: np.ndarray, rows: np.ndarray, agents: np.ndarray) -> dict[str, Any]:
+        """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""
+        ids = np.flatnonzero(done)
+        if len(ids) == 0:
+            return {}
+        final = self._observe(rows[ids], agents[ids])
+        observations = np.full(self.num_envs, None, dtype=object)
+        for k, n in enumerate(ids):
+            observations[n] = final[k] if self.observation == "tokens" else {key: final[key][k] for key in final}
+        return {"final_obs": observations, "_final_obs": done, "final_info": {}, "_final_info": done.copy()}
