@@ -29,6 +29,7 @@ setup(
         "selfplay.core",
         "selfplay.game",
         "selfplay.rewards",
+        "selfplay.stages",
     ],
     package_dir={"": "."},
     install_requires=[

@@ -173,7 +173,7 @@ def envs() -> None:
 @main.command()
 def methods() -> None:
     """List the methods that `selfplay train` knows."""
-    _print_table(("method", "what it does"), list(METHODS.items()))
+    _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
 
 
 def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from selfplay.errors import UserError, nearest, one_line
@@ -19,12 +19,6 @@ from selfplay.errors import UserError, nearest, one_line
 _HUMAN = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kmg]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _NAMES = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
-
-
-class Settings(BaseModel):
-    """Base of every group of settings: frozen, unknown keys and non-finite numbers refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -88,7 +82,7 @@ def apply_overrides(model: type[S], overrides: Mapping[str, str], base: S | None
     data: dict[str, Any] = base.model_dump() if base is not None else {}
     for key, text in overrides.items():
         field, group, name = _find(model, data, key, option)
-        group[name] = _parse(field, text)
+        group[name] = _parse(field, key, text)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -116,9 +110,26 @@ def _group(annotation: Any) -> type[BaseModel] | None:
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type, without what `Annotated` says of them."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
+        return tuple(member for part in typing.get_args(annotation) for member in _members(part))
     return (annotation,)
+
+
+def _bounds(annotation: Any, metadata: typing.Iterable[Any] = ()) -> list[Any]:
+    """The bounds that `metadata` and every `Annotated` within `annotation` put on a number, lists left closed."""
+    found: list[Any] = []
+    for item in metadata:
+        inner = item.metadata if isinstance(item, FieldInfo) else [item]
+        found += [bound for one in inner for bound in (one if isinstance(one, at.GroupedMetadata) else [one])]
+    if typing.get_origin(annotation) is typing.Annotated:
+        inside, *marks = typing.get_args(annotation)
+        return found + _bounds(inside, marks)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return found + [bound for part in typing.get_args(annotation) for bound in _bounds(part)]
+    return found
 
 
 def _find(model: type[BaseModel], data: dict[str, Any], key: str, option: str) -> tuple[FieldInfo, dict, str]:
@@ -155,16 +166,15 @@ def _unknown_key(model: type[BaseModel], key: str, option: str) -> str:
     return f"{option}: unknown key '{key}'{hint}"
 
 
-def _parse(field: FieldInfo, text: str) -> Any:
+def _parse(field: FieldInfo, key: str, text: str) -> Any:
     """`text` as pydantic can take it for `field`: most it converts itself."""
     members = _members(field.annotation)
     if text.lower() in ("none", "null") and type(None) in members:
         return None
     origins = {typing.get_origin(member) or member for member in members}
     if origins & {tuple, list, set, frozenset}:
-        if text.startswith(("[", "(")):
-            text = text[1:-1]
-        return [part.strip() for part in text.split(",") if part.strip()]
+        inside = text[1:-1] if text.startswith(("[", "(")) else text
+        return [part.strip() for part in inside.split(",") if part.strip()]
     if dict in origins:
         try:
             return json.loads(text)
@@ -175,6 +185,8 @@ def _parse(field: FieldInfo, text: str) -> Any:
             return parse_count(text)
         except ValueError:
             return text
+    if float in origins and not _is_finite(text) and text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise UserError(f"{key}: {text} is not {_wanted(field.annotation, field.metadata, key.split('.')[-1], text)}")
     return text
 
 
@@ -182,61 +194,72 @@ def _explain(model: type[BaseModel], error: ValidationError, overrides: Mapping[
     """The first thing that is wrong, in one line."""
     known = keys(model)
     first = error.errors(include_url=False)[0]
-    parts = [str(part) for part in first["loc"]]
-    key = ".".join(parts)
+    loc = [str(part) for part in first["loc"]]
+    parts = list(loc)
     while parts and ".".join(parts) not in known:
         parts.pop()  # an item of a list, or a branch of a union
-    given = overrides.get(".".join(parts), first.get("input"))
+    key = ".".join(parts)
     if first["type"] == "missing":
-        return f"{option}: key '{key}' is needed (for example {option} {key}=…)"
+        return f"{option}: key '{'.'.join(loc)}' is needed (for example {option} {'.'.join(loc)}=…)"
     if first["type"] == "extra_forbidden":
-        return _unknown_key(model, key, option)
-    field = known.get(".".join(parts))
-    if first["type"] in ("value_error", "assertion_error") or field is None:
-        where = f"{key}: " if key else ""
-        return one_line(where + first["msg"].split(", ", 1)[-1])
-    return f"{'.'.join(parts)}: {given} is not {_wanted(field, parts[-1], str(given))}"
+        return _unknown_key(model, ".".join(loc), option)
+    message = one_line(first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "))
+    if first["type"] in ("value_error", "assertion_error") or key not in known:
+        return f"{'.'.join(loc)}: {message}" if loc else message
+    field = known[key]
+    annotation, metadata, given = field.annotation, field.metadata, overrides.get(key, first["input"])
+    if len(loc) > len(parts) and isinstance(first["input"], str | int | float):  # an item of a list
+        items = [item for member in _members(annotation) for item in typing.get_args(member) if item is not Ellipsis]
+        annotation, metadata, given = (items[0] if items else None), [], first["input"]
+    elif first["type"].startswith(("too_", "missing_")):  # the length of a list
+        return f"{key}: {given}: {message}"
+    return f"{key}: {given} is not {_wanted(annotation, metadata, parts[-1], str(given))}"
 
 
-def _wanted(field: FieldInfo, name: str, given: str) -> str:
-    """What a field expects: `a finite number (expected 0 < clip <= 1)`; only the range where the type was right."""
-    members = [member for member in _members(field.annotation) if member is not type(None)]
-    literals = [str(value) for member in members for value in typing.get_args(member) if _is_literal(member)]
+def _wanted(annotation: Any, metadata: typing.Iterable[Any], name: str, given: str) -> str:
+    """What is expected of a value: `a finite number (expected 0 < clip <= 1)`."""
+    members = [member for member in _members(annotation) if member is not type(None)]
+    literals = [
+        str(value)
+        for member in members
+        if typing.get_origin(member) is typing.Literal
+        for value in typing.get_args(member)
+    ]
     if literals:
         match = nearest(given, literals)
         return f"one of {', '.join(literals)}" + (f"; did you mean '{match}'?" if match else "")
     kind = _NAMES.get(members[0], f"a valid {str(members[0]).replace('typing.', '')}")
-    interval = _interval(field, name)
+    interval = _interval(_bounds(annotation, metadata), name)
     if not interval:
         return kind
-    return f"{'in range' if _is_of(members[0], given) else kind} (expected {interval})"
+    right_type = (members[0] is int and _is_whole(given)) or (members[0] is float and _is_finite(given))
+    return f"{'in range' if right_type else kind} (expected {interval})"
 
 
-def _is_literal(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is typing.Literal
+def _is_whole(text: str) -> bool:
+    return text.lstrip("+-").isdigit()
 
 
-def _is_of(kind: Any, given: str) -> bool:
+def _is_finite(text: str) -> bool:
     try:
-        return (kind is int and int(given) is not None) or (kind is float and math.isfinite(float(given)))
+        return math.isfinite(float(text))
     except ValueError:
         return False
 
 
-def _interval(field: FieldInfo, name: str) -> str:
-    """The bounds of a field as `0 < name <= 1`, empty where it has none."""
+def _interval(bounds: list[Any], name: str) -> str:
+    """Bounds as `0 < name <= 1`, empty where there are none."""
     low = high = multiple = ""
-    for item in field.metadata:
-        for bound in item if isinstance(item, at.Interval) else [item]:
-            match bound:
-                case at.Gt(value):
-                    low = f"{value} < "
-                case at.Ge(value):
-                    low = f"{value} <= "
-                case at.Lt(value):
-                    high = f" < {value}"
-                case at.Le(value):
-                    high = f" <= {value}"
-                case at.MultipleOf(value):
-                    multiple = f", a multiple of {value}"
+    for bound in bounds:
+        match bound:
+            case at.Gt(value):
+                low = f"{value} < "
+            case at.Ge(value):
+                low = f"{value} <= "
+            case at.Lt(value):
+                high = f" < {value}"
+            case at.Le(value):
+                high = f" <= {value}"
+            case at.MultipleOf(value):
+                multiple = f", a multiple of {value}"
     return f"{low}{name}{high}{multiple}" if low or high or multiple else ""
