@@ -62,7 +62,10 @@ def test_every_requirement_is_pinned_exactly():
     pinned = {canonical(name): version for name, version in pins().items()}
     assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in pinned.values())
     arguments = setup_arguments()
-    wanted = [*arguments["install_requires"], *(name for extra in arguments["extras_require"].values() for name in extra)]
+    wanted = [
+        *arguments["install_requires"],
+        *(name for extra in arguments["extras_require"].values() for name in extra),
+    ]
     assert {canonical(name) for name in wanted} <= set(pinned)
     assert pinned["torch"] == "2.13.0"
     assert pinned["minigrid"] == "3.2.0"
