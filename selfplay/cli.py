@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,11 @@ def train(
 @click.option("--episodes", type=_COUNT, default="512", show_default=True, help="Fresh episodes.")
 @click.option("--seed", type=_SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
 @click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: those it was trained with]")
+@click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def evaluate(run: Path, env: str | None, episodes: int, seed: int, threads: int | None, as_json: bool) -> None:
+def evaluate(
+    run: Path, env: str | None, episodes: int, seed: int, threads: int | None, deterministic: bool, as_json: bool
+) -> None:
     """Evaluate the newest checkpoint of the run folder RUN over fresh episodes."""
     from selfplay.rundir import find_run
 
@@ -150,7 +154,9 @@ def evaluate(run: Path, env: str | None, episodes: int, seed: int, threads: int 
     env = _checked_env(env)
     from selfplay.evaluate import run_evaluation
 
-    run_evaluation(run, env, episodes=episodes, seed=seed, as_json=as_json, threads=threads)
+    run_evaluation(
+        run, env, episodes=episodes, seed=seed, as_json=as_json, threads=threads, deterministic=deterministic
+    )
 
 
 @main.command()
@@ -176,7 +182,7 @@ def methods() -> None:
     _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
 
 
-def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -36,7 +36,9 @@ def imported(source: str, package: tuple[str, ...] = ()) -> set[str]:
 
 
 def test_reader_sees_every_kind_of_import():
-    source = "import a.b\nfrom c import d\ndef f():\n    import e\nimport_module('g.h')\nfrom . import i\nfrom ..k import m\n"
+    source = (
+        "import a.b\nfrom c import d\ndef f():\n    import e\nimport_module('g.h')\nfrom . import i\nfrom ..k import m"
+    )
     assert imported(source, ("top", "sub")) == {"a", "c", "e", "g", "top"}
 
 

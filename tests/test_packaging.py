@@ -88,7 +88,7 @@ def test_shadowed_package_is_named(name, tmp_path, run_python):
 def test_missing_package_is_named(run_python, tmp_path):
     (tmp_path / "selfplay").symlink_to(ROOT / "selfplay")
     code = f"import sys; sys.path = [p for p in sys.path if p not in ('', {str(ROOT)!r})]"
-    code += f"\nsys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]"
+    code += "\nsys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]"
     code += f"\nsys.path.insert(0, {str(tmp_path)!r}); import selfplay"
     done = run_python(code, check=False, cwd=tmp_path)
     assert "ImportError: package 'curiosity' is missing: expected" in done.stderr.strip().splitlines()[-1]

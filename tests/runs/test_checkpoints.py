@@ -163,22 +163,22 @@ LOOP = """
 import sys, numpy as np
 from pathlib import Path
 from selfplay import checkpoint
-from selfplay.runlog import RunLog
+from selfplay.jsonfile import JsonLines
 
 folder, end = Path(sys.argv[1]), int(sys.argv[2])
 saved = checkpoint.load_latest(folder / "checkpoints")
 rng, x, step = np.random.default_rng(7), np.zeros(200_000), 0
-log = RunLog(folder, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
+folder.mkdir(exist_ok=True)
+log = JsonLines(folder / "metrics.jsonl", saved.meta["offset"] if saved else 0)
 if saved:
     rng.bit_generator.state, x, step = saved.meta["rng"], saved.tensors["x"], saved.step
 print("ready", flush=True)
 while step < end:
     x += rng.random(x.shape)
     step += 1
-    log.metrics(step, {"train/sum": x.sum()})
-    log.proposals([{"step": step, "goal": [1, 2]}])
+    log.write({"step": step, "sum": x.sum()})
     if step % 3 == 0:
-        meta = {"rng": rng.bit_generator.state, "offsets": log.offsets()}
+        meta = {"rng": rng.bit_generator.state, "offset": log.sync()}
         checkpoint.save(folder / "checkpoints", step, {"x": x}, meta)
 log.close()
 """
@@ -204,7 +204,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bytes(tmp_path):
     assert killed >= 3
     last = subprocess.run(loop(tmp_path / "broken", end), check=True, capture_output=True, text=True)
     assert "damaged" not in last.stderr
-    for name in ("metrics.jsonl", "proposals.jsonl", "checkpoints/step_000000240/tensors.safetensors"):
+    for name in ("metrics.jsonl", "checkpoints/step_000000240/tensors.safetensors"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert len(list((tmp_path / "broken/checkpoints").iterdir())) == checkpoint.KEEP
     lines = (tmp_path / "broken/metrics.jsonl").read_text().splitlines()
