@@ -1,0 +1,1 @@
+"""The shared policy-gradient core: policy, encoders, advantages, PPO, collection, learner."""

@@ -1,0 +1,80 @@
+"""Generalised advantage estimation (Schulman et al. 2015, arXiv 1506.02438), one column per reward stream."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def advantages(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    gamma: Tensor,
+    lam: float,
+) -> Tensor:
+    """Advantages, float32 [T, N, K], by δ_t = r_t + γ V(s_{t+1}) - V(s_t) and A_t = δ_t + γλ A_{t+1}.
+
+    reward, value, next_value: float32 [T, N, K]. `next_value` is the value of the true successor, so a truncated step
+        bootstraps like any other.
+    terminated: bool [T, N, K], where V(s_{t+1}) counts as 0; False throughout for a stream that is not episodic.
+    done: bool [T, N], where the next row is not the continuation (episode over, or next row not played): A_{t+1} is
+        left out there.
+    gamma: float32 [K]. lam: λ in [0, 1].
+    """
+    if not (reward.shape == value.shape == next_value.shape == terminated.shape and reward.dim() == 3):
+        raise ValueError(
+            f"advantages: reward, value, next_value and terminated must be [T, N, K] alike, got {list(reward.shape)}, "
+            f"{list(value.shape)}, {list(next_value.shape)} and {list(terminated.shape)}"
+        )
+    if done.shape != reward.shape[:2] or gamma.shape != reward.shape[2:]:
+        raise ValueError(
+            f"advantages: expected done {list(reward.shape[:2])} and gamma {list(reward.shape[2:])}, "
+            f"got {list(done.shape)} and {list(gamma.shape)}"
+        )
+    if reward.device.type != "cpu":
+        return advantages_reference(reward, value, next_value, terminated, done, gamma, lam)
+    out = torch.empty(reward.shape)
+    tensors = (reward, value, next_value, terminated, done, gamma)
+    _advantages(*(tensor.detach().contiguous().numpy() for tensor in tensors), np.float32(lam), out.numpy())
+    return out
+
+
+def advantages_reference(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    gamma: Tensor,
+    lam: float,
+) -> Tensor:
+    """`advantages` in plain torch, for any device."""
+    delta = reward + torch.where(terminated, 0.0, gamma * next_value) - value
+    out = torch.empty_like(delta)
+    trace = torch.zeros_like(delta[0])
+    for t in reversed(range(len(delta))):
+        trace = delta[t] + torch.where(done[t, :, None], 0.0, gamma * lam * trace)
+        out[t] = trace
+    return out
+
+
+@nb.njit(nogil=True, parallel=True, cache=True, error_model="numpy")
+def _advantages(reward, value, next_value, terminated, done, gamma, lam, out):
+    steps, environments, streams = reward.shape
+    block = 64  # environments side by side in memory, so that threads do not share cache lines
+    for part in nb.prange((environments + block - 1) // block):
+        low, high = part * block, min(environments, part * block + block)
+        for t in range(steps - 1, -1, -1):
+            for n in range(low, high):
+                for k in range(streams):
+                    delta = reward[t, n, k] - value[t, n, k]
+                    if not terminated[t, n, k]:
+                        delta = reward[t, n, k] + gamma[k] * next_value[t, n, k] - value[t, n, k]
+                    if t + 1 < steps and not done[t, n]:
+                        delta += gamma[k] * lam * out[t + 1, n, k]
+                    out[t, n, k] = delta

@@ -1,0 +1,167 @@
+"""Playing: a world and a learner fill a rollout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfplay.core.learner import Act, Learner
+from selfplay.core.transitions import Transitions
+
+
+class World(Protocol):
+    """N environments stepped together, without Gymnasium's copies. The spaces are those of one environment.
+
+    Observations are uint8 tokens [N, P] (space MultiDiscrete [P]) or float32 vectors [N, D] (space Box [D]).
+    """
+
+    num_envs: int
+    observation_space: gymnasium.Space
+    action_space: gymnasium.Space
+
+    def reset(self, seed: int | None) -> np.ndarray:
+        """Begin a new episode in every environment; the first observations [N, P]. None: go on with the streams."""
+        ...
+
+    def step(
+        self,
+        action: np.ndarray,
+        next_obs_out: np.ndarray,
+        obs_out: np.ndarray,
+        reward_out: np.ndarray,
+        terminated_out: np.ndarray,
+        truncated_out: np.ndarray,
+    ) -> None:
+        """Step all environments with action int64 [N] and begin new episodes where one ended.
+
+        Writes the true successors to next_obs_out [N, P], what to act on next to obs_out [N, P] (the first observation
+        of the new episode where one ended, else the successor), float64 [N], bool [N] and bool [N]. Nothing that is
+        written to is kept.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EpisodeStats:
+    """The E episodes that ended in a rollout, in the order they ended.
+
+    returns: float64 [E], undiscounted sums of the task reward. lengths: int64 [E], steps. successes: bool [E], ended by
+    termination with a positive reward on the last step.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    successes: np.ndarray
+
+
+class Rollout:
+    """Buffers for T steps of a world's N environments, allocated once, and the state of the episodes under way.
+
+    num_steps: T. streams: K, the learner's value heads. `start` before the first `collect`.
+    """
+
+    def __init__(self, world: World, num_steps: int, streams: int) -> None:
+        if num_steps < 1:
+            raise ValueError(f"rollout: num_steps must be at least 1, got {num_steps}")
+        steps, envs = num_steps, world.num_envs
+        space = world.observation_space
+        if isinstance(space, gymnasium.spaces.MultiDiscrete) and space.nvec.ndim == 1:
+            dtype = torch.uint8
+        elif isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1:
+            dtype = torch.float32
+        else:
+            raise ValueError(f"rollout: observation space must be a flat MultiDiscrete or a flat Box, got {space}")
+        if not isinstance(world.action_space, gymnasium.spaces.Discrete):
+            raise ValueError(f"rollout: action space must be Discrete, got {world.action_space}")
+        self.num_steps = steps
+        self.obs = torch.zeros(steps + 1, envs, space.shape[0], dtype=dtype)
+        self.next_obs = torch.zeros(steps, envs, space.shape[0], dtype=dtype)
+        self.action = torch.zeros(steps, envs, dtype=torch.int64)
+        self.log_prob = torch.zeros(steps, envs)
+        self.value = torch.zeros(steps, envs, streams)
+        self.reward = np.zeros((steps, envs))
+        self.terminated = torch.zeros(steps, envs, dtype=torch.bool)
+        self.truncated = torch.zeros(steps, envs, dtype=torch.bool)
+        self.mask = torch.ones(steps, envs, dtype=torch.bool)
+        self.episode_return = np.zeros(envs)
+        self.episode_length = np.zeros(envs, np.int64)
+        self.started = False
+
+    def start(self, world: World, seed: int | None) -> None:
+        """Reset the world; its first observations are acted on next."""
+        self.obs[-1] = torch.from_numpy(world.reset(seed))
+        self.episode_return[:] = 0
+        self.episode_length[:] = 0
+        self.started = True
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The episodes under way: obs [N, P] to act on, episode_return [N], episode_length [N]."""
+        return {
+            "obs": self.obs[-1].clone(),
+            "episode_return": torch.from_numpy(self.episode_return.copy()),
+            "episode_length": torch.from_numpy(self.episode_length.copy()),
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state_dict` gave, without a reset; `ValueError` if it does not fit."""
+        here = self.state_dict()
+        if state.keys() != here.keys():
+            raise ValueError(f"rollout state: expected {sorted(here)}, got {sorted(state)}")
+        for key, tensor in here.items():
+            if state[key].shape != tensor.shape or state[key].dtype != tensor.dtype:
+                raise ValueError(
+                    f"rollout state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
+                    f"got {state[key].dtype} {list(state[key].shape)}"
+                )
+        self.obs[-1] = state["obs"]
+        self.episode_return[:] = state["episode_return"].numpy()
+        self.episode_length[:] = state["episode_length"].numpy()
+        self.started = True
+
+
+def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitions, EpisodeStats]:
+    """Play `rollout.num_steps` steps in every environment, going on where the last call stopped.
+
+    The transitions are views of the rollout's buffers: use them before the next call.
+    """
+    if not rollout.started:
+        raise ValueError("collect: the rollout was not started, call rollout.start(world, seed) first")
+    r = rollout
+    r.obs[0] = r.obs[-1]
+    obs, next_obs, action = r.obs.numpy(), r.next_obs.numpy(), r.action.numpy()
+    terminated, truncated = r.terminated.numpy(), r.truncated.numpy()
+    returns, lengths, successes = [], [], []
+    for t in range(r.num_steps):
+        learner.act(r.obs[t], out=Act(r.action[t], r.log_prob[t], r.value[t]))
+        world.step(action[t], next_obs[t], obs[t + 1], r.reward[t], terminated[t], truncated[t])
+        r.episode_return += r.reward[t]
+        r.episode_length += 1
+        ended = np.flatnonzero(terminated[t] | truncated[t])
+        if len(ended):
+            returns.append(r.episode_return[ended])
+            lengths.append(r.episode_length[ended])
+            successes.append(terminated[t, ended] & (r.reward[t, ended] > 0))
+            r.episode_return[ended] = 0
+            r.episode_length[ended] = 0
+    transitions = Transitions(
+        obs=r.obs[:-1],
+        action=r.action,
+        log_prob=r.log_prob,
+        value=r.value,
+        next_obs=r.next_obs,
+        terminated=r.terminated,
+        truncated=r.truncated,
+        task_reward=torch.from_numpy(r.reward).float(),
+        mask=r.mask,
+    )
+    stats = EpisodeStats(
+        np.concatenate([np.zeros(0), *returns]),
+        np.concatenate([np.zeros(0, np.int64), *lengths]),
+        np.concatenate([np.zeros(0, bool), *successes]),
+    )
+    return transitions, stats

@@ -1,0 +1,135 @@
+"""The whole small network by hand: forward pass, loss and gradient in one kernel each, no autograd.
+
+It takes autograd's very steps (held by test); it only skips what the plain path spends on gathering minibatches,
+writing activations to memory and starting threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selfplay.core import kernels
+from selfplay.core.adam import Adam
+from selfplay.core.config import PPOConfig
+from selfplay.core.distributions import Categorical
+from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
+from selfplay.core.policy import ActorCritic
+from selfplay.core.ppo import SPREAD
+
+_PADDING = 8  # outputs are padded to a multiple of this: the kernels' products go in steps of four
+
+
+def fits(policy: ActorCritic) -> bool:
+    """Whether there is a fused path: tokens, discrete actions, two hidden layers of widths divisible by 4, CPU."""
+    return (
+        isinstance(policy.encoder, BagEncoder)
+        and isinstance(policy.distribution, Categorical)
+        and len(policy.layers) == 1
+        and policy.policy_head.in_features % 4 == 0
+        and policy.encoder.table.shape[1] % 4 == 0
+        and policy.encoder.table.device.type == "cpu"
+    )
+
+
+class FusedNetwork:
+    """`policy`'s parameters, read in place, and scratch for its gradient, which goes to `adam.gradient`."""
+
+    def __init__(self, policy: ActorCritic, adam: Adam) -> None:
+        self.adam = adam
+        self.actions = policy.policy_head.out_features
+        self.outputs = self.actions + policy.value_head.out_features
+        padded = -(-self.outputs // _PADDING) * _PADDING
+        encoder = policy.encoder
+        assert isinstance(encoder, BagEncoder)
+        rows, width = encoder.table.shape
+        inner = policy.policy_head.in_features
+        self._parameters = {name: p.detach().numpy() for name, p in policy.named_parameters()}
+        self._net = kernels.Network(
+            offsets=encoder.offsets.numpy(),
+            sizes=encoder.sizes.numpy(),
+            table=self._parameters["encoder.table"],
+            bias=self._parameters["encoder.bias"],
+            hidden_t=np.zeros((width, inner), np.float32),
+            hidden=self._parameters["layers.0.weight"],
+            hidden_bias=self._parameters["layers.0.bias"],
+            heads_t=np.zeros((inner, padded), np.float32),
+            heads=np.zeros((padded, inner), np.float32),
+            heads_bias=np.zeros(padded, np.float32),
+            actions=self.actions,
+        )
+        scratch = GradientRows(rows, width)
+        chunks = kernels.CHUNKS
+        self._gradient = kernels.Gradient(
+            rows=scratch.partial,
+            touched=scratch.touched,
+            bias=np.zeros((chunks, width), np.float32),
+            hidden=np.zeros((chunks, inner, width), np.float32),
+            hidden_bias=np.zeros((chunks, inner), np.float32),
+            heads=np.zeros((chunks, padded, inner), np.float32),
+            heads_bias=np.zeros((chunks, padded), np.float32),
+            sums=np.zeros((chunks, 8)),
+        )
+        self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
+        self._index = np.arange(0)
+
+    def _refresh(self) -> None:
+        """Copy what the kernels hold in another layout: small, and so nobody has to say that parameters changed."""
+        net, p = self._net, self._parameters
+        net.hidden_t[:] = p["layers.0.weight"].T
+        net.heads[: self.actions] = p["policy_head.weight"]
+        net.heads[self.actions : self.outputs] = p["value_head.weight"]
+        net.heads_t[:] = net.heads.T
+        net.heads_bias[: self.actions] = p["policy_head.bias"]
+        net.heads_bias[self.actions : self.outputs] = p["value_head.bias"]
+
+    def act(
+        self, tokens: np.ndarray, uniform: np.ndarray, action: np.ndarray, log_prob: np.ndarray, value: np.ndarray
+    ) -> None:
+        """Forward pass and one action for each of tokens [B, P]; see `kernels.act` for the arrays."""
+        self._refresh()
+        if len(self._index) < len(tokens):
+            self._index = np.arange(len(tokens))
+        invalid = kernels.act(self._net, tokens, self._index, uniform, action, log_prob, value)
+        if invalid:
+            raise ValueError(out_of_range(invalid))
+
+    def loss_gradient(self, samples: kernels.Samples, index: np.ndarray, config: PPOConfig) -> dict[str, float]:
+        """`ppo_loss` on samples `index` int64 [B]: the gradient to `adam.gradient`, the metrics returned."""
+        centre, spread = 0.0, 1.0
+        if config.normalise_advantage and config.normalise_over == "minibatch":
+            chosen = samples.advantage[index]
+            centre, spread = chosen.mean(dtype=np.float64), chosen.std(dtype=np.float64) + SPREAD
+        by = kernels.Coefficients(
+            *map(np.float32, (centre, spread, config.clip, config.clip_value or 0, config.value_coef, config.entropy))
+        )
+        self._refresh()
+        kernels.loss_gradient(self._net, samples, index, by, self._gradient)
+        self._reduce()
+        sums = self._gradient.sums.sum(0)
+        if sums[kernels.INVALID]:
+            raise ValueError(out_of_range(int(sums[kernels.INVALID])))
+        surrogate, value_loss, entropy, kl, clipped = sums[: kernels.CLIPPED + 1] / len(index)
+        policy_length, entropy_length = np.sqrt(sums[[kernels.POLICY_SQUARE, kernels.ENTROPY_SQUARE]])
+        return {
+            "loss": surrogate + config.value_coef * value_loss - config.entropy * entropy,
+            "surrogate": surrogate,
+            "value_loss": value_loss,
+            "entropy": entropy,
+            "approx_kl": kl,
+            "clip_fraction": clipped,
+            "entropy_to_surrogate": entropy_length / max(policy_length, 1e-12 * len(index)),
+        }
+
+    def _reduce(self) -> None:
+        """Add the pieces up, in their order, into the gradients."""
+        parts, out = self._gradient, self._gradients
+        kernels.reduce_rows(parts.rows, parts.touched, self.adam.live, out["encoder.table"])
+        np.sum(parts.bias, 0, out=out["encoder.bias"])
+        np.sum(parts.hidden, 0, out=out["layers.0.weight"])
+        np.sum(parts.hidden_bias, 0, out=out["layers.0.bias"])
+        heads, bias = parts.heads.sum(0), parts.heads_bias.sum(0)
+        out["policy_head.weight"][:] = heads[: self.actions]
+        out["value_head.weight"][:] = heads[self.actions : self.outputs]
+        out["policy_head.bias"][:] = bias[: self.actions]
+        out["value_head.bias"][:] = bias[self.actions : self.outputs]
+

@@ -1,0 +1,320 @@
+"""A learner: a policy, its optimiser, its reward streams and its random stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfplay.core import fused, kernels
+from selfplay.core.adam import Adam
+from selfplay.core.advantages import advantages
+from selfplay.core.config import PPOConfig
+from selfplay.core.policy import ActorCritic
+from selfplay.core.ppo import Minibatch, normalised, ppo_loss
+from selfplay.core.streams import ReturnScale, Stream, check_streams
+from selfplay.core.transitions import Transitions
+
+
+class Act(NamedTuple):
+    """One action each for B observations: action int64 [B], log_prob float32 [B] (nats), value float32 [B, K]."""
+
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+
+
+class Learner:
+    """Proximal policy optimisation on any number of reward streams.
+
+    observation_space, action_space: of one environment. streams: at least one, of different names; the stream named
+    "task" ought to be given `config.gamma`. seed: of the weights, the actions and the shuffles. device: where it all
+    lives. progress: share of the run that is over, in [0, 1]; the caller moves it, the learning rate follows.
+
+    Constructing one draws nothing from torch's global random stream.
+    """
+
+    def __init__(
+        self,
+        observation_space: gymnasium.Space,
+        action_space: gymnasium.Space,
+        config: PPOConfig,
+        streams: Sequence[Stream],
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.config = config
+        self.streams = check_streams(streams)
+        self.device = torch.device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.policy = ActorCritic(observation_space, action_space, config.hidden, len(self.streams))
+        self.policy.to(self.device)
+        self.adam = Adam(self.policy)
+        self.generator = torch.Generator(self.device)
+        self.generator.manual_seed(seed)
+        self.updates = 0
+        self._progress = 0.0
+        self._scales = {s.source.name: ReturnScale(s.gamma) for s in self.streams if s.rescale}
+        self._fused = fused.FusedNetwork(self.policy, self.adam) if config.fused and fused.fits(self.policy) else None
+        self._gamma = torch.tensor([s.gamma for s in self.streams], device=self.device)
+        self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
+        self._episodic = torch.tensor([s.source.episodic for s in self.streams], device=self.device)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is over, in [0, 1]."""
+        return self._progress
+
+    @progress.setter
+    def progress(self, progress: float) -> None:
+        if not 0 <= progress <= 1:
+            raise ValueError(f"learner: progress must be in [0, 1], got {progress}")
+        self._progress = float(progress)
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's step size now."""
+        left = 1 - self._progress if self.config.lr_schedule == "linear" else 1.0
+        return self.config.learning_rate * left
+
+    @torch.no_grad()
+    def act(self, obs: Tensor | np.ndarray, deterministic: bool = False, out: Act | None = None) -> Act:
+        """One action for each of obs [B, P]: drawn from the learner's random stream, or the likeliest.
+
+        out: tensors on the CPU to write into and return (rows of a rollout's buffers).
+        """
+        obs = torch.as_tensor(obs)
+        if self._fused is not None:
+            if out is None:
+                out = Act(
+                    torch.empty(len(obs), dtype=torch.int64),
+                    torch.empty(len(obs)),
+                    torch.empty(len(obs), len(self.streams)),
+                )
+            if obs.dtype != torch.uint8 or obs.shape[1:] != self.policy.encoder.offsets.shape:
+                raise ValueError(
+                    f"learner: obs must be uint8 [B, {len(self.policy.encoder.offsets)}], "
+                    f"got {obs.dtype} {list(obs.shape)}"
+                )
+            uniform = torch.full((len(obs),), -1.0)
+            if not deterministic:
+                torch.rand(len(obs), generator=self.generator, out=uniform)
+            self._fused.act(obs.contiguous().numpy(), uniform.numpy(), *(tensor.numpy() for tensor in out))
+            return out
+        parameters, value = self.policy(obs.to(self.device))
+        distribution = self.policy.distribution
+        action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
+        result = Act(action, distribution.log_prob(parameters, action), value)
+        if out is None:
+            return result
+        for target, tensor in zip(out, result, strict=True):
+            target.copy_(tensor)
+        return out
+
+    @contextmanager
+    def aside(self, seed: int) -> Iterator[None]:
+        """Inside, actions are drawn from a random stream started by `seed`; afterwards the learner's own goes on."""
+        state = self.generator.get_state()
+        self.generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            self.generator.set_state(state)
+
+    def value(self, obs: Tensor | np.ndarray) -> Tensor:
+        """The value heads' estimates, float32 [B, K], of obs [B, P]."""
+        return self.act(obs, deterministic=True).value.to(self.device)
+
+    def update(self, *batches: Transitions) -> dict[str, float]:
+        """Learn from what was played; batches may differ in T and N. Returns metrics.
+
+        Every source pays, then the policy learns from all played steps together, then every source learns.
+
+        Metrics: those of `ppo_loss` (means over minibatches), gradient_norm (before clipping), learning_rate, epochs,
+        explained_variance/<stream>, reward/<stream> (mean per played step as the stream saw it), <source>/<metric>.
+
+        Raises `FloatingPointError` if a reward, the loss or the gradient is not finite; the parameters then are those
+        of the last good step.
+        """
+        batches = tuple(batch.to(self.device) for batch in batches)
+        self._check(batches)
+        metrics: dict[str, float] = {"played_steps": float(sum(batch.played_steps for batch in batches))}
+        if metrics["played_steps"] == 0:
+            return metrics
+        with torch.no_grad():
+            paid = [self._pay(batch, place) for place, batch in enumerate(batches)]
+            steps, rows = self._flatten(batches, paid)
+            metrics |= self._describe(steps, rows, paid)
+        metrics |= self._optimise(steps, rows)
+        for stream in self.streams:
+            fitted = [stream.source.fit(batch) for batch in batches if batch.played_steps]
+            for key in fitted[0]:
+                metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
+        self.updates += 1
+        return metrics
+
+    def _pay(self, batch: Transitions, place: int) -> Tensor:
+        """Float32 [T, N, K]: what every stream pays, 0 where nothing was played."""
+        rewards = []
+        for stream in self.streams:
+            name = stream.source.name
+            reward = stream.source.reward(batch)
+            if reward.shape != batch.mask.shape:
+                raise ValueError(
+                    f"reward source {name!r} must pay [T, N] = {list(batch.mask.shape)}, got {list(reward.shape)}"
+                )
+            reward = torch.where(batch.mask, reward.detach().float(), 0.0)
+            if not bool(reward.isfinite().all()):
+                raise FloatingPointError(f"reward source {name!r} paid {_first_odd(reward)}, expected finite numbers")
+            if stream.rescale:
+                self._scales[name].update(reward, batch.mask, place)
+                reward = reward / self._scales[name].deviation
+            rewards.append(reward)
+        return torch.stack(rewards, -1)
+
+    def _estimate(self, batch: Transitions, reward: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mixed advantage [T, N], returns [T, N, K] and the values [T, N, K] they are measured from."""
+        value = torch.where(batch.mask[..., None], batch.value, 0.0)
+        cut = batch.done | ~batch.mask  # the next row does not go on from this one
+        cut[:-1] |= ~batch.mask[1:]
+        cut[-1] = True
+        next_value = torch.zeros_like(value)
+        next_value[:-1] = value[1:]
+        terminated = batch.terminated[..., None] & self._episodic
+        ask = cut & batch.mask & ~terminated.all(-1)
+        if bool(ask.any()):
+            next_value[ask] = self.value(batch.next_obs[ask])
+        advantage = advantages(reward, value, next_value, terminated, cut, self._gamma, self.config.lam)
+        return (advantage * self._weight).sum(-1), advantage + value, value
+
+    def _flatten(self, batches: tuple[Transitions, ...], paid: list[Tensor]) -> tuple[Minibatch, Tensor]:
+        """All steps of all batches in one row each, and the numbers of the rows that were played (int64 [S])."""
+        parts = []
+        for batch, reward in zip(batches, paid, strict=True):
+            fields = (batch.obs, batch.action, batch.log_prob, *self._estimate(batch, reward))
+            parts.append([field.flatten(0, 1) for field in fields])
+        steps = Minibatch(*(torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)))
+        rows = torch.cat([batch.mask.flatten() for batch in batches]).nonzero()[:, 0]
+        if self.config.normalise_advantage and self.config.normalise_over == "batch":
+            steps.advantage[rows] = normalised(steps.advantage[rows])
+        return steps, rows
+
+    def _describe(self, steps: Minibatch, rows: Tensor, paid: list[Tensor]) -> dict[str, float]:
+        """Mean reward and explained variance of every stream."""
+        metrics = {}
+        returns, residual = steps.returns[rows], steps.returns[rows] - steps.value[rows]
+        spread = returns.var(0, correction=0)
+        explained = torch.where(spread > 0, 1 - residual.var(0, correction=0) / spread, torch.nan)
+        for k, stream in enumerate(self.streams):
+            metrics[f"reward/{stream.source.name}"] = sum(reward[..., k].sum().item() for reward in paid) / len(rows)
+            metrics[f"explained_variance/{stream.source.name}"] = explained[k].item()
+        return metrics
+
+    def _optimise(self, steps: Minibatch, rows: Tensor) -> dict[str, float]:
+        """Epochs of shuffled minibatches; means of the minibatches' metrics."""
+        config = self.config
+        parts = max(1, round(len(rows) / config.minibatch_size))
+        samples = None
+        if self._fused is not None:
+            fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
+            samples = kernels.Samples(*(field.contiguous().numpy() for field in fields))
+        history: list[dict[str, float]] = []
+        epoch = 0
+        for epoch in range(1, config.epochs + 1):
+            order = rows[torch.randperm(len(rows), generator=self.generator, device=self.device)]
+            for index in order.tensor_split(parts):
+                if samples is not None and self._fused is not None:
+                    metrics = self._fused.loss_gradient(samples, index.numpy(), config)
+                else:
+                    metrics = self._autograd(steps, index)
+                norm = metrics["gradient_norm"] = self.adam.gradient_norm()
+                if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
+                    raise FloatingPointError(
+                        f"learner: loss {metrics['loss']} and gradient norm {norm} in update {self.updates}, "
+                        f"epoch {epoch}, expected finite numbers"
+                    )
+                self.adam.step(self.learning_rate, config.max_grad_norm, norm)
+                history.append(metrics)
+            if config.target_kl and sum(one["approx_kl"] for one in history[-parts:]) / parts > config.target_kl:
+                break
+        means = {key: float(sum(one[key] for one in history)) / len(history) for key in history[0]}
+        return means | {"learning_rate": self.learning_rate, "epochs": float(epoch)}
+
+    def _autograd(self, steps: Minibatch, index: Tensor) -> dict[str, float]:
+        """Loss and gradient of the steps `index` by autograd."""
+        fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
+        self.adam.gradient.zero_()
+        self.adam.mark_all()
+        with torch.enable_grad():
+            loss, metrics = ppo_loss(self.policy, Minibatch(*(field[index] for field in fields)), self.config)
+            loss.backward()
+        return {name: metric.item() for name, metric in metrics.items()}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that a resumed learner needs to go on bit-identically, flat, copied, on the CPU."""
+        state = {f"policy.{name}": tensor for name, tensor in self.policy.state_dict().items()}
+        state |= {f"adam.{name}": tensor for name, tensor in self.adam.state_dict().items()}
+        state["generator"] = self.generator.get_state()
+        state["updates"] = torch.tensor(self.updates)
+        state["progress"] = torch.tensor(self._progress, dtype=torch.float64)
+        for stream in self.streams:
+            name = stream.source.name
+            state |= {f"source.{name}.{key}": tensor for key, tensor in stream.source.state_dict().items()}
+            if stream.rescale:
+                state |= {f"scale.{name}.{key}": tensor for key, tensor in self._scales[name].state_dict().items()}
+        return {key: tensor.detach().to("cpu", copy=True) for key, tensor in state.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state_dict` gave; `ValueError` names the first key that is missing, unknown or misshapen."""
+        here = {key: tensor for key, tensor in self.state_dict().items() if not key.startswith(("source.", "scale."))}
+        names = [stream.source.name for stream in self.streams]
+        for key, tensor in here.items():
+            if key not in state:
+                raise ValueError(f"learner state: {key!r} is missing")
+            if state[key].shape != tensor.shape or state[key].dtype != tensor.dtype:
+                raise ValueError(
+                    f"learner state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
+                    f"got {state[key].dtype} {list(state[key].shape)}"
+                )
+        for key in state:
+            owner = key.split(".")[1] if key.startswith(("source.", "scale.")) else None
+            if key not in here and (owner not in names or (key.startswith("scale.") and owner not in self._scales)):
+                raise ValueError(f"learner state: {key!r} belongs to nothing here (streams: {', '.join(names)})")
+        with torch.no_grad():
+            self.policy.load_state_dict(_under("policy.", state))
+            self.adam.load_state_dict(_under("adam.", state))
+        self.generator.set_state(state["generator"])
+        self.updates = int(state["updates"])
+        self._progress = float(state["progress"])
+        for stream in self.streams:
+            stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
+        for name, scale in self._scales.items():
+            scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
+
+    def _check(self, batches: tuple[Transitions, ...]) -> None:
+        for batch in batches:
+            if batch.value.shape[2] != len(self.streams):
+                raise ValueError(
+                    f"learner: transitions hold {batch.value.shape[2]} values a step, expected one for each of the "
+                    f"{len(self.streams)} streams"
+                )
+            if batch.obs.shape[2:] != batches[0].obs.shape[2:]:
+                raise ValueError(
+                    f"learner: batches must observe alike, got {list(batches[0].obs.shape[2:])} "
+                    f"and {list(batch.obs.shape[2:])}"
+                )
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+
+
+def _first_odd(reward: Tensor) -> float:
+    return reward[~reward.isfinite()][0].item()

@@ -1,0 +1,71 @@
+"""PPO's loss (Schulman et al. 2017, arXiv 1707.06347, equations 7 and 9) as a pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from selfplay.core.config import PPOConfig
+from selfplay.core.policy import ActorCritic
+
+SPREAD = 1e-8
+"""Added to an advantage's deviation before dividing by it."""
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """B steps to learn from.
+
+    obs [B, …], action [B, …], log_prob float32 [B] under the policy that acted, advantage float32 [B] (the streams'
+    advantages, weighted and added), returns float32 [B, K] and value float32 [B, K] as they were when acting.
+    """
+
+    obs: Tensor
+    action: Tensor
+    log_prob: Tensor
+    advantage: Tensor
+    returns: Tensor
+    value: Tensor
+
+
+def ppo_loss(policy: ActorCritic, minibatch: Minibatch, config: PPOConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss to minimise (a scalar) and its metrics (scalars without gradient).
+
+    loss = -mean min(ρA, clip(ρ)A) + value_coef · Σ_k mean ½(V_k - R_k)² - entropy · mean H.
+
+    Metrics: loss, surrogate (the first term), value_loss, entropy (nats), approx_kl (nats, mean of ρ - 1 - log ρ),
+    clip_fraction, entropy_to_surrogate (length of the entropy bonus's gradient at the policy head's output over the
+    length of the surrogate's: above 1 the bonus steers).
+    """
+    parameters, value = policy(minibatch.obs)
+    log_ratio = policy.distribution.log_prob(parameters, minibatch.action) - minibatch.log_prob
+    ratio = log_ratio.exp()
+    advantage = minibatch.advantage
+    if config.normalise_advantage and config.normalise_over == "minibatch":
+        advantage = normalised(advantage)
+    surrogate = -torch.minimum(ratio * advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * advantage).mean()
+
+    error = (value - minibatch.returns) ** 2
+    if config.clip_value is not None:
+        near = minibatch.value + (value - minibatch.value).clamp(-config.clip_value, config.clip_value)
+        error = torch.maximum(error, (near - minibatch.returns) ** 2)
+    value_loss = 0.5 * error.mean(0).sum()
+
+    entropy = policy.distribution.entropy(parameters).mean()
+    loss = surrogate + config.value_coef * value_loss - config.entropy * entropy
+
+    metrics = {"loss": loss, "surrogate": surrogate, "value_loss": value_loss, "entropy": entropy}
+    metrics["approx_kl"] = (ratio - 1 - log_ratio).mean()
+    metrics["clip_fraction"] = ((ratio - 1).abs() > config.clip).float().mean()
+    if parameters.requires_grad:
+        (of_surrogate,) = torch.autograd.grad(surrogate, parameters, retain_graph=True)
+        (of_entropy,) = torch.autograd.grad(config.entropy * entropy, parameters, retain_graph=True)
+        metrics["entropy_to_surrogate"] = of_entropy.norm() / of_surrogate.norm().clamp_min(1e-12)
+    return loss, {name: metric.detach() for name, metric in metrics.items()}
+
+
+def normalised(advantage: Tensor) -> Tensor:
+    """advantage [B] with mean 0 and variance 1."""
+    return (advantage - advantage.mean()) / (advantage.std(correction=0) + SPREAD)

@@ -1,0 +1,75 @@
+"""What was played: the one type between environments, reward sources and learners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """T time steps of N environments, time-major; every field is [T, N, …].
+
+    obs, next_obs: uint8 tokens [T, N, P] or float32 vectors [T, N, D]. `next_obs` is the true successor, never the
+        first observation after a reset.
+    action: int64 [T, N] (discrete) or float32 [T, N, A].
+    log_prob: float32 [T, N], nats, under the policy that acted.
+    value: float32 [T, N, K], what the K value heads said of `obs` when acting.
+    terminated, truncated: bool [T, N]. Only `terminated` stops bootstrapping; both end the episode.
+    task_reward: float32 [T, N].
+    mask: bool [T, N], which steps were really played. The others may hold anything, NaN included. The last played
+        step before a gap ought to be marked terminated or truncated; it is treated as truncated where it is neither.
+
+    The tensors may be views of buffers that the next `collect` overwrites.
+    """
+
+    obs: Tensor
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+    next_obs: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    task_reward: Tensor
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.mask.shape
+        if len(shape) != 2:
+            raise ValueError(f"transitions: mask must be [T, N], got {list(shape)}")
+        for field in fields(self):
+            tensor = getattr(self, field.name)
+            if tensor.shape[:2] != shape:
+                raise ValueError(
+                    f"transitions: {field.name} must start with [T, N] = {list(shape)} as mask does, "
+                    f"got {list(tensor.shape)}"
+                )
+        for name in ("log_prob", "terminated", "truncated", "task_reward"):
+            if getattr(self, name).dim() != 2:
+                raise ValueError(f"transitions: {name} must be [T, N], got {list(getattr(self, name).shape)}")
+        for name in ("terminated", "truncated", "mask"):
+            if getattr(self, name).dtype != torch.bool:
+                raise ValueError(f"transitions: {name} must be bool, got {getattr(self, name).dtype}")
+        if self.value.dim() != 3:
+            raise ValueError(f"transitions: value must be [T, N, K], got {list(self.value.shape)}")
+        if self.obs.dim() != 3 or self.next_obs.shape != self.obs.shape or self.next_obs.dtype != self.obs.dtype:
+            raise ValueError(
+                f"transitions: obs and next_obs must be alike and [T, N, P], got {list(self.obs.shape)} "
+                f"{self.obs.dtype} and {list(self.next_obs.shape)} {self.next_obs.dtype}"
+            )
+
+    @property
+    def done(self) -> Tensor:
+        """Bool [T, N], the step ended its episode."""
+        return self.terminated | self.truncated
+
+    @property
+    def played_steps(self) -> int:
+        """How many steps were really played."""
+        return int(self.mask.sum())
+
+    def to(self, device: torch.device | str) -> Transitions:
+        """The same on `device`; shares memory where nothing has to move."""
+        return Transitions(*(getattr(self, field.name).to(device) for field in fields(self)))
