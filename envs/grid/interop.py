@@ -140,6 +140,8 @@ def from_minigrid(envs: Sequence[gym.Env]) -> GridVectorEnv:
 
 def _form(env: gym.Env, n: int) -> dict[str, Any]:
     """What all environments of a batch must share, and the registered level `env` is, if any."""
+    if not isinstance(env.unwrapped, MiniGridEnv):
+        raise ValueError(f"environment {n} is a {type(env.unwrapped).__name__}, expected a MiniGridEnv")
     observation, view_size = "image", None
     outer = env
     while isinstance(outer, gym.Wrapper):
@@ -150,8 +152,6 @@ def _form(env: gym.Env, n: int) -> dict[str, Any]:
         elif not isinstance(outer, (*_TRANSPARENT, gym.ObservationWrapper)):
             raise ValueError(f"environment {n}: wrapper {type(outer).__name__} may change more than the observation")
         outer = outer.env
-    if not isinstance(outer, MiniGridEnv):
-        raise ValueError(f"environment {n} is a {type(outer).__name__}, expected a MiniGridEnv")
     step = type(outer).step
     own = [name for name in _OWN_METHODS if getattr(type(outer), name) is not getattr(MiniGridEnv, name)]
     if step not in _RULES or own:
