@@ -11,7 +11,7 @@ from envs.grid.state import X, Y
 
 @nb.njit
 def generate_hallway(params, cells, agent, stream):
-    width, height = cells.shape
+    width = cells.shape[0]
     walled_room(cells, agent)
     agent[X] = randint(stream, 1, width - 1)
     agent[Y] = 1
