@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,21 @@ class _Count(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class _Seconds(click.FloatRange):
+    """A length of time; click's own range lets NaN through."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not a finite number (expected 0 <= seconds)", param, ctx)
+        return seconds
+
+
 _COUNT = _Count()
 _SEED = click.IntRange(min=0, max=2**63 - 1)
 _AT_LEAST_1 = click.IntRange(min=1)
@@ -97,6 +113,14 @@ def main() -> None:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
 @click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
+@click.option(
+    "--checkpoint-every",
+    type=_Seconds(),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds between two checkpoints; one more at the end.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar and no closing table.")
 def train(
     method: str,
@@ -108,6 +132,7 @@ def train(
     pairs: tuple[str, ...],
     threads: int | None,
     device: str,
+    checkpoint_every: float,
     quiet: bool,
 ) -> None:
     """Train with METHOD (`selfplay methods`).
@@ -133,6 +158,7 @@ def train(
         device=device,
         threads=threads,
         quiet=quiet,
+        checkpoint_seconds=checkpoint_every,
     )
 
 

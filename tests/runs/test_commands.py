@@ -52,7 +52,7 @@ def test_train_hands_on_what_it_was_given(calls):
     done = invoke(*line.split())
     assert (done.exit_code, done.output) == (0, "")
     options = {"steps": 5_000_000, "seed": 4, "num_envs": 2000, "run_dir": Path("x/y"), "device": "cpu", "threads": 2}
-    options |= {"overrides": {"ppo.clip": "0.1", "ppo.epochs": "3"}, "quiet": True}
+    options |= {"overrides": {"ppo.clip": "0.1", "ppo.epochs": "3"}, "quiet": True, "checkpoint_seconds": 30.0}
     assert calls == [(("ppo", "grid/DoorKey-6x6-v0"), options)]
 
 
@@ -83,6 +83,8 @@ ENV = ("--env", "grid/DoorKey-6x6-v0")
         (("train", "ppo", "--env", "grid/DoorKey-6x6-v1"), "nearest is 'grid/DoorKey-6x6-v0'"),
         (("train", "ppo", *ENV, "--steps", "nan"), "'--steps': 'nan' is not a positive whole number (expected for"),
         (("train", "ppo", *ENV, "--steps"), "'--steps' requires an argument"),
+        (("train", "ppo", *ENV, "--checkpoint-every", "nan"), "nan is not a finite number (expected 0 <= seconds)"),
+        (("train", "ppo", *ENV, "--checkpoint-every", "-1"), "'--checkpoint-every': -1.0 is not in the range x>=0"),
         (("train", "ppo", *ENV, "--seed", "-1"), "'--seed': -1 is not in the range"),
         (("train", "ppo", *ENV, "--seed", "x"), "'--seed': 'x' is not a valid integer"),
         (("train", "ppo", *ENV, "--threads", "0"), "'--threads': 0 is not in the range"),
