@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ class Board:
             category: {
                 title: ["Margin", [tags.value, tags.lower, tags.upper]]
                 if isinstance(tags, Band)
-                else ["Multiline", list(tags)]
+                else ["Multiline", [f"^{re.escape(tag)}$" for tag in tags]]  # TensorBoard takes them for patterns
                 for title, tags in group.items()
             }
             for category, group in layout.items()

@@ -13,6 +13,7 @@ import click
 from selfplay import __version__
 from selfplay.errors import UserError, one_line, unknown
 from selfplay.methods import METHODS
+from selfplay.threads import limit_spinning
 
 
 class _Commands(click.Group):
@@ -99,6 +100,7 @@ def _checked_env(name: str | None) -> str | None:
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Asymmetric self-play and curiosity on one fast policy-gradient core."""
+    limit_spinning()  # before anything loads torch or numba
 
 
 @main.command()

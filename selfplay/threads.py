@@ -69,10 +69,17 @@ def _limit() -> int:
         return os.cpu_count() or 1
 
 
+def limit_spinning() -> None:
+    """Let waiting OpenMP threads sleep soon. Read once, when torch or numba loads OpenMP: call it before that.
+
+    What the user set in the environment (`GOMP_SPINCOUNT`, `OMP_WAIT_POLICY`) stays.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_ROUNDS))
+
+
 def set_threads(threads: int | None = None) -> int:
     """Give numba and torch `threads` threads each (None: `default_threads()`) and return that number.
-
-    Call it before torch and numba are loaded, if possible: some settings are read only once, at that moment.
 
     Raises:
         UserError: fewer than one thread, or more than there are processors or `NUMBA_NUM_THREADS` allows.
@@ -81,9 +88,7 @@ def set_threads(threads: int | None = None) -> int:
         threads = default_threads()
     if not 1 <= threads <= _limit():
         raise UserError(f"threads: {threads} is out of range (expected 1 <= threads <= {_limit()} on this machine)")
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_ROUNDS))
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    limit_spinning()
 
     import numba
     import torch

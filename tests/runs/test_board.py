@@ -78,7 +78,7 @@ def test_layout_is_read_back(tmp_path):
     (category,) = layout.category
     assert (category.title, category.closed) == ("curriculum", False)
     lines, band = category.chart
-    assert list(lines.multiline.tag) == ["alice/t_A", "bob/t_B"]
+    assert list(lines.multiline.tag) == ["^alice/t_A$", "^bob/t_B$"]
     (series,) = band.margin.series
     assert (series.value, series.lower, series.upper) == ("d/p50", "d/p10", "d/p90")
 
