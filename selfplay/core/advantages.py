@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba as nb
 import numpy as np
 import torch
 from torch import Tensor
+
+from selfplay.core.transitions import Transitions
+
+
+def estimate(
+    batch: Transitions,
+    reward: Tensor,
+    value: Tensor,
+    value_of: Callable[[Tensor], Tensor],
+    gamma: Tensor,
+    episodic: Tensor,
+    lam: float,
+) -> Tensor:
+    """Advantages [T, N, K] of a batch; those of steps that were not played mean nothing.
+
+    reward, value: float32 [T, N, K], finite everywhere. value_of: observations [B, P] to values [B, K]; asked about
+    true successors only where the next row is not one. gamma: float32 [K]. episodic: bool [K].
+    """
+    cut = batch.done | ~batch.mask  # the next row does not go on from this one
+    cut[:-1] |= ~batch.mask[1:]
+    cut[-1] = True
+    next_value = torch.zeros_like(value)
+    next_value[:-1] = value[1:]
+    terminated = batch.terminated[..., None] & episodic
+    ask = cut & batch.mask & ~terminated.all(-1)
+    if bool(ask.any()):
+        next_value[ask] = value_of(batch.next_obs[ask])
+    return advantages(reward, value, next_value, terminated, cut, gamma, lam)
 
 
 def advantages(

@@ -86,6 +86,10 @@ class FusedNetwork:
         self, tokens: np.ndarray, uniform: np.ndarray, action: np.ndarray, log_prob: np.ndarray, value: np.ndarray
     ) -> None:
         """Forward pass and one action for each of tokens [B, P]; see `kernels.act` for the arrays."""
+        if tokens.dtype != np.uint8 or tokens.ndim != 2 or tokens.shape[1] != len(self._net.offsets):
+            raise ValueError(
+                f"learner: obs must be uint8 [B, {len(self._net.offsets)}], got {tokens.dtype} {list(tokens.shape)}"
+            )
         self._refresh()
         if len(self._index) < len(tokens):
             self._index = np.arange(len(tokens))
@@ -132,4 +136,3 @@ class FusedNetwork:
         out["value_head.weight"][:] = heads[self.actions : self.outputs]
         out["policy_head.bias"][:] = bias[: self.actions]
         out["value_head.bias"][:] = bias[self.actions : self.outputs]
-

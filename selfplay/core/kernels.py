@@ -21,7 +21,6 @@ SURROGATE, VALUE, ENTROPY, KL, CLIPPED, POLICY_SQUARE, ENTROPY_SQUARE, INVALID =
 """Columns of the sums that `loss_gradient` returns."""
 
 
-
 class Network(NamedTuple):
     """The parameters the kernels read: R rows, widths H and J, A actions + K values padded to O outputs.
 

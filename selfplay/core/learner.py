@@ -14,7 +14,7 @@ from torch import Tensor
 
 from selfplay.core import fused, kernels
 from selfplay.core.adam import Adam
-from selfplay.core.advantages import advantages
+from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
 from selfplay.core.policy import ActorCritic
 from selfplay.core.ppo import Minibatch, normalised, ppo_loss
@@ -50,6 +50,7 @@ class Learner:
         device: torch.device | str = "cpu",
     ) -> None:
         self.config = config
+        self.observation_space, self.action_space = observation_space, action_space
         self.streams = check_streams(streams)
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
@@ -79,6 +80,11 @@ class Learner:
         self._progress = float(progress)
 
     @property
+    def fused(self) -> bool:
+        """Whether the hand-written gradient is in use."""
+        return self._fused is not None
+
+    @property
     def learning_rate(self) -> float:
         """Adam's step size now."""
         left = 1 - self._progress if self.config.lr_schedule == "linear" else 1.0
@@ -98,17 +104,13 @@ class Learner:
                     torch.empty(len(obs)),
                     torch.empty(len(obs), len(self.streams)),
                 )
-            if obs.dtype != torch.uint8 or obs.shape[1:] != self.policy.encoder.offsets.shape:
-                raise ValueError(
-                    f"learner: obs must be uint8 [B, {len(self.policy.encoder.offsets)}], "
-                    f"got {obs.dtype} {list(obs.shape)}"
-                )
             uniform = torch.full((len(obs),), -1.0)
             if not deterministic:
                 torch.rand(len(obs), generator=self.generator, out=uniform)
             self._fused.act(obs.contiguous().numpy(), uniform.numpy(), *(tensor.numpy() for tensor in out))
             return out
-        parameters, value = self.policy(obs.to(self.device))
+        obs = obs.to(self.device)
+        parameters, value = self.policy(obs.float() if obs.is_floating_point() else obs)
         distribution = self.policy.distribution
         action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
         result = Act(action, distribution.log_prob(parameters, action), value)
@@ -143,10 +145,11 @@ class Learner:
         Raises `FloatingPointError` if a reward, the loss or the gradient is not finite; the parameters then are those
         of the last good step.
         """
-        batches = tuple(batch.to(self.device) for batch in batches)
-        self._check(batches)
+        for batch in batches:
+            batch.check(self.observation_space, self.action_space, len(self.streams))
         metrics: dict[str, float] = {"played_steps": float(sum(batch.played_steps for batch in batches))}
-        if metrics["played_steps"] == 0:
+        batches = tuple(batch.to(self.device) for batch in batches if batch.played_steps)
+        if not batches:
             return metrics
         with torch.no_grad():
             paid = [self._pay(batch, place) for place, batch in enumerate(batches)]
@@ -154,7 +157,7 @@ class Learner:
             metrics |= self._describe(steps, rows, paid)
         metrics |= self._optimise(steps, rows)
         for stream in self.streams:
-            fitted = [stream.source.fit(batch) for batch in batches if batch.played_steps]
+            fitted = [stream.source.fit(batch) for batch in batches]
             for key in fitted[0]:
                 metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
         self.updates += 1
@@ -179,28 +182,18 @@ class Learner:
             rewards.append(reward)
         return torch.stack(rewards, -1)
 
-    def _estimate(self, batch: Transitions, reward: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mixed advantage [T, N], returns [T, N, K] and the values [T, N, K] they are measured from."""
-        value = torch.where(batch.mask[..., None], batch.value, 0.0)
-        cut = batch.done | ~batch.mask  # the next row does not go on from this one
-        cut[:-1] |= ~batch.mask[1:]
-        cut[-1] = True
-        next_value = torch.zeros_like(value)
-        next_value[:-1] = value[1:]
-        terminated = batch.terminated[..., None] & self._episodic
-        ask = cut & batch.mask & ~terminated.all(-1)
-        if bool(ask.any()):
-            next_value[ask] = self.value(batch.next_obs[ask])
-        advantage = advantages(reward, value, next_value, terminated, cut, self._gamma, self.config.lam)
-        return (advantage * self._weight).sum(-1), advantage + value, value
-
     def _flatten(self, batches: tuple[Transitions, ...], paid: list[Tensor]) -> tuple[Minibatch, Tensor]:
         """All steps of all batches in one row each, and the numbers of the rows that were played (int64 [S])."""
         parts = []
         for batch, reward in zip(batches, paid, strict=True):
-            fields = (batch.obs, batch.action, batch.log_prob, *self._estimate(batch, reward))
+            value = torch.where(batch.mask[..., None], batch.value, 0.0)
+            advantage = estimate(batch, reward, value, self.value, self._gamma, self._episodic, self.config.lam)
+            mixed, returns = (advantage * self._weight).sum(-1), advantage + value
+            fields = (batch.obs, batch.action, batch.log_prob, mixed, returns, value)
             parts.append([field.flatten(0, 1) for field in fields])
-        steps = Minibatch(*(torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)))
+        steps = Minibatch(
+            *(torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
+        )
         rows = torch.cat([batch.mask.flatten() for batch in batches]).nonzero()[:, 0]
         if self.config.normalise_advantage and self.config.normalise_over == "batch":
             steps.advantage[rows] = normalised(steps.advantage[rows])
@@ -297,19 +290,6 @@ class Learner:
             stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
         for name, scale in self._scales.items():
             scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
-
-    def _check(self, batches: tuple[Transitions, ...]) -> None:
-        for batch in batches:
-            if batch.value.shape[2] != len(self.streams):
-                raise ValueError(
-                    f"learner: transitions hold {batch.value.shape[2]} values a step, expected one for each of the "
-                    f"{len(self.streams)} streams"
-                )
-            if batch.obs.shape[2:] != batches[0].obs.shape[2:]:
-                raise ValueError(
-                    f"learner: batches must observe alike, got {list(batches[0].obs.shape[2:])} "
-                    f"and {list(batch.obs.shape[2:])}"
-                )
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,9 +29,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.distribution = distribution_for(action_space)
         self.encoder = encoder_for(observation_space, hidden[0])
-        self.layers = nn.ModuleList(
-            _linear(hidden[i], hidden[i + 1], 2**0.5) for i in range(len(hidden) - 1)
-        )
+        self.layers = nn.ModuleList(_linear(hidden[i], hidden[i + 1], 2**0.5) for i in range(len(hidden) - 1))
         self.policy_head = _linear(hidden[-1], self.distribution.size, 0.01)
         self.value_head = _linear(hidden[-1], streams, 1.0)
 

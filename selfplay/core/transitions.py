@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import gymnasium
 import torch
 from torch import Tensor
 
@@ -59,6 +60,31 @@ class Transitions:
                 f"transitions: obs and next_obs must be alike and [T, N, P], got {list(self.obs.shape)} "
                 f"{self.obs.dtype} and {list(self.next_obs.shape)} {self.next_obs.dtype}"
             )
+
+    def check(self, observation_space: gymnasium.Space, action_space: gymnasium.Space, streams: int) -> None:
+        """`ValueError` unless these are steps in such spaces (of one environment) with `streams` values each."""
+        tokens = isinstance(observation_space, gymnasium.spaces.MultiDiscrete)
+        shape, dtype = tuple(observation_space.shape or ()), torch.uint8 if tokens else torch.float32
+        if self.obs.shape[2:] != shape or self.obs.dtype != dtype:
+            raise ValueError(
+                f"transitions: obs must be {dtype} [T, N, {', '.join(map(str, shape))}], "
+                f"got {self.obs.dtype} {list(self.obs.shape)}"
+            )
+        if self.value.shape[2] != streams:
+            raise ValueError(
+                f"transitions: {self.value.shape[2]} values a step, expected one for each of {streams} streams"
+            )
+        if isinstance(action_space, gymnasium.spaces.Discrete):
+            if self.action.dtype != torch.int64 or self.action.dim() != 2:
+                raise ValueError(
+                    f"transitions: action must be int64 [T, N], got {self.action.dtype} {list(self.action.shape)}"
+                )
+            played = self.action[self.mask]
+            if len(played) and not 0 <= int(played.min()) <= int(played.max()) < action_space.n:
+                raise ValueError(
+                    f"transitions: actions must be in 0 … {action_space.n - 1}, "
+                    f"got {int(played.min())} … {int(played.max())}"
+                )
 
     @property
     def done(self) -> Tensor:
