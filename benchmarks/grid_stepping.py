@@ -105,7 +105,7 @@ def main() -> None:
         for name, measure in contenders.items():
             rates[name].append(measure())
     medians = {name: statistics.median(found) for name, found in rates.items()}
-    first, sync = list(medians)[0], list(medians)[3]
+    first, _, _, sync, _ = medians
     result = {
         "level": spec.id,
         "num_envs": chosen.num_envs,

@@ -182,6 +182,14 @@ def look_around(cells, agent, size, see_through, looks):
     Order as in MiniGrid's image: entry i * size + j is column i (left to right) and row j (far to near) of the view;
     the agent stands in the middle of the last row and sees there what it carries. `size` is odd and at most 61.
     """
+    if size == 7:  # MiniGrid's own size, compiled as a constant: half the time
+        _look_around(cells, agent, 7, see_through, looks)
+    else:
+        _look_around(cells, agent, size, see_through, looks)
+
+
+@nb.njit(inline="always")
+def _look_around(cells, agent, size, see_through, looks):
     width, height = cells.shape
     facing = np.int64(agent[DIRECTION])
     fx, fy = _step_x(facing), _step_y(facing)

@@ -114,34 +114,34 @@ def write_row(cells, agent, plan, size, see_through, looks, row):
     """Write one world's row (uint8 [P]) by `plan`. looks: uint16 [size * size], scratch."""
     width, height = cells.shape
     for s in range(plan.shape[0]):
-        segment, at = plan[s, 0], plan[s, 1]
+        segment = plan[s, 0]
+        part = row[plan[s, 1] :]  # a slice, so that indices are seen not to be negative and loops become vector code
         if segment == _VIEW:
             look_around(cells, agent, size, see_through, looks)
-            for k in range(size * size):
-                row[at + k] = LOOKS[looks[k]] & _SYMBOL_BITS
+            for k in range(looks.shape[0]):
+                part[k] = LOOKS[looks[k]] & _SYMBOL_BITS
         elif segment == _IMAGE:
             look_around(cells, agent, size, see_through, looks)
-            for k in range(size * size):
-                _write_triple(np.uint32(looks[k]), row, at + 3 * k)
+            for k in range(looks.shape[0]):
+                _write_triple(np.uint32(looks[k]), part, 3 * k)
         elif segment == _FULL_IMAGE:
             for x in range(width):
                 for y in range(height):
-                    _write_triple(np.uint32(cells[x, y] & LOOK), row, at + 3 * (x * height + y))
+                    _write_triple(np.uint32(cells[x, y] & LOOK), part, 3 * (x * height + y))
             here = np.uint32(AGENT | np.int64(agent[DIRECTION]) << 7)
-            _write_triple(here, row, at + 3 * (agent[X] * height + agent[Y]))
+            _write_triple(here, part, 3 * (agent[X] * height + agent[Y]))
         elif segment == _FULL:
-            for x in range(1, width - 1):
-                for y in range(1, height - 1):
-                    look = cells[x, y] & LOOK
-                    row[at] = LOOKS[look] & _SYMBOL_BITS if look != EMPTY else 0
-                    at += 1
+            for x in range(width - 2):
+                for y in range(height - 2):
+                    look = cells[x + 1, y + 1] & LOOK
+                    part[x * (height - 2) + y] = LOOKS[look] & _SYMBOL_BITS if look != EMPTY else 0
         elif segment == _POSITION:
-            row[at] = 1 + agent[X]
-            row[at + 1] = 1 + agent[Y]
+            part[0] = 1 + agent[X]
+            part[1] = 1 + agent[Y]
         elif segment == _DIRECTION:
-            row[at] = 1 + agent[DIRECTION]
+            part[0] = 1 + agent[DIRECTION]
         elif segment == _CARRIED:
-            row[at] = LOOKS[agent[CARRYING] & LOOK] & _SYMBOL_BITS
+            part[0] = LOOKS[agent[CARRYING] & LOOK] & _SYMBOL_BITS
         elif segment == _MISSION:  # the last segment: it takes what is left of the row
-            for k in range(min(row.shape[0] - at, MISSION_FIELDS)):
-                row[at + k] = 1 + agent[MISSION + k]
+            for k in range(min(part.shape[0], MISSION_FIELDS)):
+                part[k] = 1 + agent[MISSION + k]
