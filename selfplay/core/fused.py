@@ -14,7 +14,7 @@ from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Categorical
 from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
 from selfplay.core.policy import ActorCritic
-from selfplay.core.ppo import SPREAD
+from selfplay.core.ppo import SMALLEST, SPREAD
 
 _PADDING = 8  # outputs are padded to a multiple of this: the kernels' products go in steps of four
 
@@ -67,7 +67,8 @@ class FusedNetwork:
             hidden_bias=np.zeros((chunks, inner), np.float32),
             heads=np.zeros((chunks, padded, inner), np.float32),
             heads_bias=np.zeros((chunks, padded), np.float32),
-            sums=np.zeros((chunks, 8)),
+            bonus=np.zeros((chunks, padded, inner), np.float32),
+            sums=np.zeros((chunks, kernels.SUMS)),
         )
         self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
         self._index = np.arange(0)
@@ -113,7 +114,8 @@ class FusedNetwork:
         if sums[kernels.INVALID]:
             raise ValueError(out_of_range(int(sums[kernels.INVALID])))
         surrogate, value_loss, entropy, kl, clipped = sums[: kernels.CLIPPED + 1] / len(index)
-        policy_length, entropy_length = np.sqrt(sums[[kernels.POLICY_SQUARE, kernels.ENTROPY_SQUARE]])
+        bonus = self._gradient.bonus.sum(0)[: self.actions]
+        steer = float(np.linalg.norm(self._gradients["policy_head.weight"] - bonus))
         return {
             "loss": surrogate + config.value_coef * value_loss - config.entropy * entropy,
             "surrogate": surrogate,
@@ -121,7 +123,7 @@ class FusedNetwork:
             "entropy": entropy,
             "approx_kl": kl,
             "clip_fraction": clipped,
-            "entropy_to_surrogate": entropy_length / max(policy_length, 1e-12 * len(index)),
+            "entropy_to_surrogate": float(np.linalg.norm(bonus)) / max(steer, SMALLEST),
         }
 
     def _reduce(self) -> None:

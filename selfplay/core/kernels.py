@@ -17,7 +17,8 @@ TILE = 32
 """Samples that pass through the network together; their activations stay in the first-level cache."""
 CHUNKS = 24
 """Pieces a gradient is summed in: divisible by 2, 3, 4, 6 and 8 threads."""
-SURROGATE, VALUE, ENTROPY, KL, CLIPPED, POLICY_SQUARE, ENTROPY_SQUARE, INVALID = range(8)
+SURROGATE, VALUE, ENTROPY, KL, CLIPPED, INVALID = range(6)
+SUMS = 6
 """Columns of the sums that `loss_gradient` returns."""
 
 
@@ -50,7 +51,8 @@ class Gradient(NamedTuple):
     hidden_bias: np.ndarray  # [CHUNKS, J]
     heads: np.ndarray  # [CHUNKS, O, J]
     heads_bias: np.ndarray  # [CHUNKS, O]
-    sums: np.ndarray  # float64 [CHUNKS, 8]
+    bonus: np.ndarray  # [CHUNKS, O, J], the entropy bonus's part of `heads`
+    sums: np.ndarray  # float64 [CHUNKS, SUMS]
 
 
 class Samples(NamedTuple):
@@ -302,8 +304,11 @@ def _workspace(tokens, net):
 
 
 @nb.njit(**_INNER)
-def _sample_gradient(out, actions, samples, n, by, scale, d, sums):
-    """Gradient of sample n's loss to its `out` [O], times `scale`, into `d` [O]; its terms are added to `sums`."""
+def _sample_gradient(out, actions, samples, n, by, scale, d, d_bonus, sums):
+    """Gradient of sample n's loss to its `out` [O], times `scale`, into `d` [O]; its terms are added to `sums`.
+
+    d_bonus [O] gets the entropy bonus's part of it.
+    """
     streams = samples.returns.shape[1]
     action = samples.action[n]
     advantage = (samples.advantage[n] - by.centre) / by.spread
@@ -319,16 +324,13 @@ def _sample_gradient(out, actions, samples, n, by, scale, d, sums):
     slope = -advantage * ratio
     if limited * advantage < ratio * advantage:
         slope = _ZERO
-    policy_square = _ZERO
-    entropy_square = _ZERO
     for j in range(actions):
         p = d[j]
         of_policy = -slope * p
         if j == action:
             of_policy += slope
         of_entropy = by.entropy * p * (out[j] - normaliser + entropy)
-        policy_square += of_policy * of_policy
-        entropy_square += of_entropy * of_entropy
+        d_bonus[j] = scale * of_entropy
         d[j] = scale * (of_policy + of_entropy)
     value_loss = _ZERO
     for k in range(streams):
@@ -348,8 +350,6 @@ def _sample_gradient(out, actions, samples, n, by, scale, d, sums):
     sums[ENTROPY] += entropy
     sums[KL] += ratio - _ONE - log_ratio
     sums[CLIPPED] += np.float64(abs(ratio - _ONE) > by.clip)
-    sums[POLICY_SQUARE] += policy_square
-    sums[ENTROPY_SQUARE] += entropy_square
 
 
 @nb.njit(**_INNER)
@@ -361,6 +361,7 @@ def _clear(gradient, chunk):
     gradient.sums[chunk, :] = 0.0
     _zero(gradient.hidden[chunk])
     _zero(gradient.heads[chunk])
+    _zero(gradient.bonus[chunk])
 
 
 @nb.njit(**_OUTER)
@@ -371,15 +372,20 @@ def loss_gradient(net, samples, index, by, gradient):
     tiles = (batch + TILE - 1) // TILE
     for chunk in nb.prange(CHUNKS):
         rows, counts, h1, h2, out = _workspace(samples.tokens, net)
-        d, d1, d2 = np.empty_like(out), np.empty_like(h1), np.empty_like(h2)
+        d, d_bonus = np.empty_like(out), np.empty_like(out)
+        d1, d2 = np.empty_like(h1), np.empty_like(h2)
         _clear(gradient, chunk)
         for tile in range(tiles * chunk // CHUNKS, tiles * (chunk + 1) // CHUNKS):
             here = index[tile * TILE : min(batch, tile * TILE + TILE)]
             invalid = _tile_forward(samples.tokens, here, net, rows, counts, h1, h2, out)
             gradient.sums[chunk, INVALID] += invalid
             _zero(d)  # the padding and the samples a last tile lacks have no gradient
+            _zero(d_bonus)
             for b in range(here.shape[0]):
-                _sample_gradient(out[b], net.actions, samples, here[b], by, scale, d[b], gradient.sums[chunk])
+                _sample_gradient(
+                    out[b], net.actions, samples, here[b], by, scale, d[b], d_bonus[b], gradient.sums[chunk]
+                )
+            _add_product_of_transposed(gradient.bonus[chunk], d_bonus, h2)
             _tile_backward(net, h1, h2, d, d1, d2, gradient, chunk)
             for b in range(here.shape[0]):
                 _scatter_rows(gradient.rows[chunk], gradient.touched[chunk], rows[b], counts[b], d1[b])

@@ -13,6 +13,9 @@ from selfplay.core.policy import ActorCritic
 SPREAD = 1e-8
 """Added to an advantage's deviation before dividing by it."""
 
+SMALLEST = 1e-12
+"""Least length of a gradient that another one is compared to."""
+
 
 @dataclass(frozen=True)
 class Minibatch:
@@ -36,7 +39,7 @@ def ppo_loss(policy: ActorCritic, minibatch: Minibatch, config: PPOConfig) -> tu
     loss = -mean min(ρA, clip(ρ)A) + value_coef · Σ_k mean ½(V_k - R_k)² - entropy · mean H.
 
     Metrics: loss, surrogate (the first term), value_loss, entropy (nats), approx_kl (nats, mean of ρ - 1 - log ρ),
-    clip_fraction, entropy_to_surrogate (length of the entropy bonus's gradient at the policy head's output over the
+    clip_fraction, entropy_to_surrogate (length of the entropy bonus's gradient to the policy head's weights over the
     length of the surrogate's: above 1 the bonus steers).
     """
     parameters, value = policy(minibatch.obs)
@@ -60,9 +63,10 @@ def ppo_loss(policy: ActorCritic, minibatch: Minibatch, config: PPOConfig) -> tu
     metrics["approx_kl"] = (ratio - 1 - log_ratio).mean()
     metrics["clip_fraction"] = ((ratio - 1).abs() > config.clip).float().mean()
     if parameters.requires_grad:
-        (of_surrogate,) = torch.autograd.grad(surrogate, parameters, retain_graph=True)
-        (of_entropy,) = torch.autograd.grad(config.entropy * entropy, parameters, retain_graph=True)
-        metrics["entropy_to_surrogate"] = of_entropy.norm() / of_surrogate.norm().clamp_min(1e-12)
+        head = policy.policy_head.weight
+        (of_surrogate,) = torch.autograd.grad(surrogate, head, retain_graph=True)
+        (of_bonus,) = torch.autograd.grad(config.entropy * entropy, head, retain_graph=True)
+        metrics["entropy_to_surrogate"] = of_bonus.norm() / of_surrogate.norm().clamp_min(SMALLEST)
     return loss, {name: metric.detach() for name, metric in metrics.items()}
 
 

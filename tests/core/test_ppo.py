@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -18,22 +19,24 @@ NVEC = [8] * 20 + [5]
 
 
 class FixedPolicy(nn.Module):
-    """Puts out its two parameters whatever it sees."""
+    """Gives sample b, whose observation is b in one-hot, row b of logits [B, A] and value [B, K]."""
 
     def __init__(self, logits, value):
         super().__init__()
-        self.logits, self.values = nn.Parameter(torch.tensor(logits)), nn.Parameter(torch.tensor(value))
+        self.policy_head = nn.Linear(len(logits), len(logits[0]), bias=False)
+        self.policy_head.weight = nn.Parameter(torch.tensor(logits).T.contiguous())
+        self.values = nn.Parameter(torch.tensor(value))
         self.distribution = Categorical(len(logits[0]))
 
     def forward(self, obs):
-        return self.logits, self.values
+        return self.policy_head(obs), self.values
 
 
 def two_samples():
     # π = (.5, .5) and (.8, .2); actions 0 and 1 with old probabilities .25 and .4: ρ = 2 and .5
     policy = FixedPolicy([[0.0, 0.0], [math.log(4), 0.0]], [[1.0], [3.0]])
     batch = Minibatch(
-        obs=torch.zeros(2, 1),
+        obs=torch.eye(2),
         action=torch.tensor([0, 1]),
         log_prob=torch.tensor([math.log(0.25), math.log(0.4)]),
         advantage=torch.tensor([1.0, -1.0]),  # mean 0, variance 1: normalising changes nothing
@@ -61,7 +64,7 @@ def test_loss_of_two_samples_by_hand():
     # Both ratios are beyond the clip on the side their advantage pushes to: only the entropy bonus moves the policy.
     # d(-.1·H/2)/dlogit_j = .05·p_j(ln p_j + H); sample 1: ln .8 + .500402 = .277258, times .8·.05 = .011090
     torch.testing.assert_close(
-        policy.logits.grad, torch.tensor([[0.0, 0.0], [0.011090, -0.011090]]), rtol=1e-4, atol=1e-6
+        policy.policy_head.weight.grad.T, torch.tensor([[0.0, 0.0], [0.011090, -0.011090]]), rtol=1e-4, atol=1e-6
     )
     # d/dv = .5·(v - R)/2 = -.25 and .5
     torch.testing.assert_close(policy.values.grad, torch.tensor([[-0.25], [0.5]]))
@@ -74,6 +77,15 @@ def test_clipped_value_loss_by_hand():
     assert metrics["value_loss"].item() == pytest.approx(1.64)
     loss.backward()
     assert policy.values.grad.flatten().tolist() == pytest.approx([0, 0.5])
+
+
+def test_entropy_to_surrogate_by_hand():
+    policy, batch = two_samples()
+    batch = dataclasses.replace(batch, log_prob=torch.tensor([math.log(0.5), math.log(0.2)]))  # both ratios are 1
+    _, metrics = ppo_loss(policy, batch, PPOConfig(entropy=0.1))
+    # Surrogate to the logits, -A(1[a] - p)/2: (-.25, .25) and (-.4, .4), length √2·√(.25² + .4²) = .667083
+    # Bonus: .05·p(ln p + H) = 0 and (.011090, -.011090), length .015684
+    assert metrics["entropy_to_surrogate"].item() == pytest.approx(0.015684 / 0.667083, rel=1e-4)
 
 
 def test_normalised():
