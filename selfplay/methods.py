@@ -43,8 +43,8 @@ def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
 
         return GridField(spec, num_envs, field_seed, settings.segments)
 
-    def make_world(num_envs: int, world_seed: int) -> GridWorld:
-        return GridWorld(spec, num_envs, world_seed, settings.segments)
+    def make_world(num_envs: int) -> GridWorld:
+        return GridWorld(spec, num_envs, settings.segments)
 
     return PPOStage(make_field, make_world, settings, seed, device)
 
@@ -75,7 +75,7 @@ METHODS: dict[str, Method] = {
 """Name to method, in alphabetical order."""
 
 
-def method(name: str) -> Method:
+def find_method(name: str) -> Method:
     """The method called `name`; UserError with the nearest one where there is none."""
     if name not in METHODS:
         raise UserError(unknown("method", name, METHODS))

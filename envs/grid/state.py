@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,3 +50,11 @@ class GridState:
         if len(other.cells) != count:
             raise ValueError(f"state holds {len(other.cells)} worlds, {count} were named")
         self.cells[ids], self.agent[ids], self.stream[ids] = other.cells, other.agent, other.stream
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The three arrays by name, copied."""
+        return {"cells": self.cells.copy(), "agent": self.agent.copy(), "stream": self.stream.copy()}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Overwrite all worlds with what `arrays` gave."""
+        self.put(slice(None), GridState(*(np.asarray(arrays[name]) for name in ("cells", "agent", "stream"))))

@@ -1,0 +1,141 @@
+"""Grid worlds as the game between Alice and Bob sees them: batches that can be copied, put back and given goals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.grid import goals, oracle
+from envs.grid.engine import GridEngine
+from envs.grid.levels.spec import LevelSpec
+from envs.grid.names import COLOURS, OBJECTS, STATES
+from envs.grid.state import GridState
+from envs.grid.symbols import DOOR, TRIPLE
+from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
+
+_TILE = 16  # pixels a cell in `frame`
+
+
+class GridField:
+    """N worlds of one level. What its methods take and give is written at `selfplay.game.field.PlayingField`.
+
+    segments: what a player sees of the world (`envs.grid.tokens`).  goal: whether it also sees a goal
+    (`envs.grid.goals.GoalTokens`).  parts: what of a goal must be matched.
+    Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
+    """
+
+    def __init__(
+        self,
+        spec: LevelSpec,
+        num_envs: int,
+        seed: int,
+        segments: Sequence[str] = DEFAULT_SEGMENTS,
+        goal: bool = False,
+        parts: Sequence[str] = goals.DEFAULT_PARTS,
+    ):
+        self.spec, self.num_envs, self.parts = spec, num_envs, tuple(parts)
+        self.engine = GridEngine(spec, num_envs, TokenLayout(spec, segments))
+        self.engine.seed(seed)
+        self._goal = goals.GoalTokens(spec, parts) if goal else None
+        nvec = list(self.engine.layout.nvec) + (list(self._goal.nvec) if self._goal else [])
+        self.observation_space = spaces.MultiDiscrete(np.array(nvec), dtype=np.uint8)
+        self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
+        self.shape = (spec.width, spec.height)
+        self._reward = np.zeros(num_envs)
+        self._terminated, self._truncated = np.zeros(num_envs, bool), np.zeros(num_envs, bool)
+
+    def generate(self, ids: np.ndarray) -> None:
+        """Draw fresh levels in worlds `ids`."""
+        self.engine.generate(self._mask(ids))
+
+    def snapshot(self) -> GridState:
+        """A copy of all worlds, random streams included."""
+        return self.engine.state.take(slice(None))
+
+    def restore(self, state: GridState, ids: np.ndarray) -> None:
+        """Put worlds `ids` back to what they were in `state`."""
+        self.engine.state.put(ids, state.take(ids))
+
+    def achieved(self) -> np.ndarray:
+        """What is achieved now, uint8 [N, G]."""
+        return goals.achieved_goal(self.engine.state, direction="direction" in self.parts)
+
+    def reached(self, desired: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """bool [M]: whether worlds `ids` satisfy their rows of `desired` [N, G]."""
+        return goals.satisfied(self.engine.state, desired, self.parts, ids)
+
+    def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
+        """Write rows `ids` of `out` uint8 [N, P]."""
+        width = self.engine.layout.width
+        self.engine.write_tokens(out[:, :width], self._mask(ids))
+        if self._goal is not None:
+            if desired is None:
+                out[ids, width:] = 0
+            else:
+                self._goal.write(self.engine.state, desired, out[:, width:], ids)
+
+    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids`; (reward, terminated, truncated), [N] each, valid until the next step."""
+        self.engine.step(action, self._reward, self._terminated, self._truncated, self._mask(ids))
+        return self._reward, self._terminated, self._truncated
+
+    def difficulty(self, state: GridState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+        """Exact shortest path, environment steps, int32 [M]; -1 where unreachable. ValueError: too many states."""
+        return oracle.shortest_paths(state, ids, desired[ids], parts, rule=self.spec.rule)
+
+    def sample_goals(self, rng: np.random.Generator, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """One goal a world, uniform over all that can be reached but what is achieved already, and its distance.
+
+        ValueError: too many states.
+        """
+        desired, distance = oracle.sample_reachable_goals(self.engine.state, rng, parts=parts, rule=self.spec.rule)
+        return desired, np.maximum(distance, 0)
+
+    def describe(self, goal: np.ndarray) -> dict:
+        """One achieved goal uint8 [G] in words."""
+        said: dict = {"position": [int(goal[0]) - 1, int(goal[1]) - 1]}
+        if goal[2]:
+            said["direction"] = int(goal[2]) - 1
+        if goal[3]:
+            said["carried"] = _name(goal[3])
+        cells = goal[4:].reshape(self.shape)
+        objects = [[_name(cells[x, y]), int(x), int(y)] for x, y in np.argwhere(cells)]
+        if objects:
+            said["objects"] = objects
+        return said
+
+    def goal_cells(self, achieved: np.ndarray) -> np.ndarray:
+        """Position of goals uint8 [M, G]: int64 [M, 2]."""
+        return achieved[:, :2].astype(np.int64) - 1
+
+    def frame(self, index: int) -> np.ndarray:
+        """MiniGrid's own picture of one world, uint8 [16 * H, 16 * W, 3]."""
+        from envs.grid.interop import LoadedLevel  # brings in pygame
+
+        state = self.engine.state
+        level = LoadedLevel(self.spec, self.max_steps, 7, state.cells[index], state.agent[index])
+        return level.get_frame(tile_size=_TILE)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The three arrays of the state."""
+        return self.engine.state.arrays()
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `state_dict`."""
+        self.engine.state.load(state)
+
+    def _mask(self, ids: np.ndarray) -> np.ndarray | None:
+        if len(ids) == self.num_envs:
+            return None
+        mask = np.zeros(self.num_envs, bool)
+        mask[ids] = True
+        return mask
+
+
+def _name(symbol: int) -> str:
+    """Such as "yellow key" or "locked yellow door"."""
+    kind, colour, state = (int(part) for part in TRIPLE[symbol])
+    words = f"{COLOURS[colour]} {OBJECTS[kind]}"
+    return f"{STATES[state]} {words}" if kind == DOOR else words

@@ -1,0 +1,54 @@
+"""Grid worlds as a rollout sees them: stepped in place, fresh levels drawn where an episode ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.grid.engine import GridEngine
+from envs.grid.levels.spec import LevelSpec
+from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
+
+
+class GridWorld:
+    """N worlds of one level. What its methods take and give is written at `selfplay.core.collect.World`.
+
+    segments: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
+    """
+
+    def __init__(self, spec: LevelSpec, num_envs: int, segments: Sequence[str] = DEFAULT_SEGMENTS):
+        self.num_envs = num_envs
+        self.engine = GridEngine(spec, num_envs, TokenLayout(spec, segments))
+        self.observation_space = spaces.MultiDiscrete(self.engine.layout.nvec, dtype=np.uint8)
+        self.action_space = spaces.Discrete(self.engine.num_actions)
+
+    def reset(self, seed: int | None) -> np.ndarray:
+        """Fresh levels everywhere; the first observations, uint8 [N, P]. seed None: go on with the random streams."""
+        if seed is not None:
+            self.engine.seed(seed)
+        self.engine.generate()
+        obs = np.empty((self.num_envs, self.engine.layout.width), np.uint8)
+        self.engine.write_tokens(obs)
+        return obs
+
+    def step(
+        self,
+        action: np.ndarray,
+        next_obs_out: np.ndarray,
+        obs_out: np.ndarray,
+        reward_out: np.ndarray,
+        terminated_out: np.ndarray,
+        truncated_out: np.ndarray,
+    ) -> None:
+        """Step all worlds with action int64 [N]; one kernel launch writes everything."""
+        self.engine.advance(action, reward_out, terminated_out, truncated_out, obs_out, next_obs_out)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The three arrays of the state, copied."""
+        return self.engine.state.arrays()
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `state_dict`."""
+        self.engine.state.load(state)

@@ -1,0 +1,119 @@
+"""`selfplay evaluate`: how good the newest checkpoint of a run is, on fresh levels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfplay import checkpoint
+from selfplay.errors import UserError
+from selfplay.jsonfile import plain
+from selfplay.methods import find_method
+from selfplay.rundir import find_run, read_record
+from selfplay.threads import limit_spinning, physical_cores, set_threads
+
+if TYPE_CHECKING:
+    from selfplay.stages.base import Stage
+
+
+def load_run(path: Path, env: str | None = None, threads: int | None = None) -> tuple[Stage, dict[str, Any]]:
+    """The stage of run folder `path` as its newest whole checkpoint left it, and the run's configuration.
+
+    env: another environment id for it to play in; its worlds are then fresh ones, and only what was learnt is loaded.
+
+    Raises:
+        UserError: no run, no checkpoint, or the environment does not fit what was learnt.
+    """
+    from envs.grid.levels import level_spec
+    from selfplay.train import build_stage
+
+    limit_spinning()
+    record = read_record(find_run(path))
+    assert record is not None
+    config = record["config"]
+    set_threads(threads if threads is not None else min(record["threads"], physical_cores()))
+    saved = checkpoint.load_latest(path / "checkpoints")
+    if saved is None:
+        raise UserError(f"run '{path}' has no checkpoint yet")
+    try:
+        spec = level_spec(env or config["env"])
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    settings = find_method(config["method"]).config().model_validate(config["settings"])
+    stage = build_stage(config["method"], spec, settings, config["seed"], config["device"])
+    if f"grid/{spec.id}" == config["env"]:
+        stage.load_state_dict(saved.tensors)
+    else:
+        try:
+            stage.load_learners(saved.tensors)
+        except ValueError as error:
+            raise UserError(f"--env {env}: what '{path}' learnt does not fit it: {error}") from None
+    return stage, config
+
+
+def run_evaluation(
+    run: Path,
+    env: str | None = None,
+    *,
+    episodes: int = 512,
+    seed: int = 1_000_000,
+    as_json: bool = False,
+    threads: int | None = None,
+    deterministic: bool = False,
+) -> dict[str, Any]:
+    """Evaluate run folder `run` over `episodes` fresh levels drawn from `seed`; prints a table, or JSON, and returns it.
+
+    The result holds `task` (success, return, length of the task's episodes) and, for Bob, `goals` (zero-shot success on
+    uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic` takes the likeliest
+    action instead of drawing one. What is undefined (a mean over nothing) is None.
+    """
+    stage, config = load_run(run, env, threads)
+    result: dict[str, Any] = {
+        "run": str(run),
+        "method": config["method"],
+        "env": env or config["env"],
+        "trained_steps": stage.steps,
+        "episodes": episodes,
+        "seed": seed,
+    }
+    result |= plain(stage.scores(episodes, seed, deterministic))
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        _print(result)
+    return result
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"{result['method']} after {result['trained_steps']:,} steps, {result['episodes']} fresh levels of {result['env']}",
+        highlight=False,
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("measure", "value"):
+        table.add_column(column, justify="right" if column == "value" else "left")
+    for name, value in result["task"].items():
+        table.add_row(f"task {name}", _number(value))
+    goals = result.get("goals")
+    if goals:
+        table.add_row("success on uniformly drawn goals", _number(goals["success"]))
+        table.add_row("t_B / shortest where solved", _number(goals["t_B_over_shortest"]))
+    console.print(table, highlight=False)
+    if goals:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for column in ("shortest path (steps)", "goals", "success", "t_B / shortest"):
+            table.add_column(column, justify="right")
+        for row in goals["by_difficulty"]:
+            span = f"{row['from']}–{row['to']}" if row["to"] < 10**8 else f"≥ {row['from']}"
+            table.add_row(span, str(row["goals"]), _number(row["success"]), _number(row["excess"]))
+        console.print(table, highlight=False)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""Asymmetric self-play: Alice proposes goals by doing, Bob must match her."""

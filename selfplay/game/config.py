@@ -1,0 +1,40 @@
+"""Settings of the game between Alice and Bob."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+GoalPart = Literal["position", "direction", "carried", "objects"]
+
+
+class GameConfig(BaseModel):
+    """Rules of asymmetric self-play. Defaults are the grid settings of arXiv 1703.05407 (γ .1, t_max 80)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mode: Literal["repeat", "reverse"] = Field(
+        "repeat", description="repeat: Bob starts where Alice did and must reach her end; reverse: the other way round"
+    )
+    payoff: Literal["time", "outcome"] = Field("time", description="what a round pays; see selfplay.game.payoffs")
+    payoff_scale: Annotated[float, Field(gt=0)] = Field(0.1, description="γ of the time payoff, or the outcome's ±")
+    t_max: Annotated[int, Field(ge=2)] = Field(
+        80, description="environment steps both turns of a round share; the task's own time limit means nothing here"
+    )
+    stop: bool = Field(True, description="Alice ends her turn herself; False: she plays `alice_steps` steps (HSP)")
+    alice_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="longest turn of Alice; unset: t_max (with stop=False: t_max // 2)"
+    )
+    target_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="share of Bob's episodes that are the target task, with an empty goal"
+    )
+    goal: tuple[GoalPart, ...] = Field(
+        ("position", "carried", "objects"), min_length=1, description="what of Alice's end state Bob must match"
+    )
+
+    @property
+    def alice_limit(self) -> int:
+        """The most steps Alice may take."""
+        longest = self.t_max if self.stop else self.t_max // 2
+        return min(self.alice_steps or longest, self.t_max)

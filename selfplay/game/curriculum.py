@@ -1,0 +1,48 @@
+"""What Alice asked for and how it went: the numbers, the lines of `proposals.jsonl`, and the alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selfplay.game.rounds import Round
+
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def round_scalars(played: Round) -> dict[str, float]:
+    """Shares, lengths and payoffs of one round, by TensorBoard tag. Means over nothing are left out.
+
+    Shares `alice/*_share` are of all N rounds; `curriculum/solved` and `curriculum/trivial` of the goals proposed.
+    """
+    outcome, proposed = played.outcome, played.outcome.proposed
+    hard = proposed & ~outcome.trivial
+    scalars = {
+        "alice/payoff": _mean(played.alice_payoff),
+        "alice/t_A": _mean(outcome.t_alice),
+        "alice/not_stopped": _mean(~played.alice_turn.stopped),
+        "alice/invalid": _mean(played.alice_turn.died),
+        "bob/payoff": _mean(played.bob_payoff[proposed]),
+        "bob/t_B": _mean(outcome.t_bob[proposed & outcome.solved]),
+        "bob/died": _mean(played.bob_turn.died[proposed]),
+        "curriculum/proposed": _mean(proposed),
+        "curriculum/solved": _mean(outcome.solved[proposed]),
+        "curriculum/solved_nontrivial": _mean(outcome.solved[hard]),
+        "curriculum/trivial": _mean(outcome.trivial[proposed]),
+    }
+    return {tag: value for tag, value in scalars.items() if not np.isnan(value)}
+
+
+def difficulty_scalars(shortest: np.ndarray, solved: np.ndarray) -> dict[str, float]:
+    """Quantiles of the true difficulty (shortest path in environment steps, int [M], −1 unreachable) of goals."""
+    known = shortest >= 0
+    scalars = {"curriculum/unreachable": _mean(~known)} if len(shortest) else {}
+    if known.any():
+        for q in QUANTILES:
+            scalars[f"curriculum/difficulty_q{round(100 * q)}"] = float(np.quantile(shortest[known], q))
+    if (known & solved).any():
+        scalars["curriculum/difficulty_solved_mean"] = _mean(shortest[known & solved])
+    return scalars

@@ -1,0 +1,75 @@
+"""What the game asks of a batch of worlds. `envs.grid.field.GridField` is one; nothing here knows which."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium import spaces
+
+
+class PlayingField(Protocol):
+    """N worlds that can be copied, put back, looked at with a goal in mind, and compared with a goal.
+
+    `ids` is int [M], the worlds meant. Arrays over all worlds have N rows, of which only rows `ids` are read or
+    written. G is the size of an achieved goal, P of an observation.
+    """
+
+    num_envs: int
+    observation_space: spaces.Space  # of one player in one world: the world and the goal, flat
+    num_actions: int
+    max_steps: int  # the task's own time limit
+
+    def generate(self, ids: np.ndarray) -> None:
+        """Draw fresh levels."""
+
+    def snapshot(self) -> Any:
+        """A copy of the state of all worlds, random streams included."""
+
+    def restore(self, state: Any, ids: np.ndarray) -> None:
+        """Put worlds `ids` back to what they were in `state` (a snapshot of all worlds)."""
+
+    def achieved(self) -> np.ndarray:
+        """What is achieved now, [N, G]."""
+
+    def reached(self, desired: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """bool [M]: does world `ids[m]` satisfy `desired[ids[m]]` (desired: [N, G])?"""
+
+    def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
+        """Write rows `ids` of `out` [N, P]; `desired` None: an empty goal and the flag of the target task."""
+
+    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` with `action` int64 [N]; (task reward float64, terminated, truncated), [N] each."""
+
+
+class CurriculumField(PlayingField, Protocol):
+    """A playing field that can also name, measure, draw and paint goals, and be saved."""
+
+    shape: tuple[int, int]  # (W, H) of the plane that goals are drawn on
+
+    def difficulty(self, state: Any, desired: np.ndarray, ids: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:
+        """Exact shortest path from worlds `ids` of snapshot `state` to `desired` [N, G]: int32 [M], −1 unreachable.
+
+        ValueError where the worlds have too many states to search.
+        """
+
+    def sample_goals(self, rng: np.random.Generator, parts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """A goal for every world, uniform over all reachable ones but its present one: ([N, G], distance int32 [N]).
+
+        Distance 0 where there is none. ValueError where the worlds have too many states to search.
+        """
+
+    def describe(self, goal: np.ndarray) -> dict:
+        """One goal [G] in words and numbers, for a line of JSON."""
+
+    def goal_cells(self, goals: np.ndarray) -> np.ndarray:
+        """Where goals [M, G] lie on the plane: int64 [M, 2]."""
+
+    def frame(self, index: int) -> np.ndarray:
+        """A picture of one world, uint8 [H, W, 3]."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All worlds as arrays."""
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `state_dict`."""

@@ -1,0 +1,69 @@
+"""What a round of asymmetric self-play pays Alice and Bob.
+
+Time payoff (Sukhbaatar et al. 2017, arXiv 1703.05407, eqs. 1 and 2), with `scale` for the paper's γ:
+
+    R_B = −scale · t_B             R_A = scale · max(0, t_B − t_A)
+
+where t_A and t_B count environment steps; a Bob who fails is charged t_B = t_max − t_A; an Alice who never says STOP
+earns nothing and Bob does not play. Outcome payoff (Sukhbaatar et al. 2018, arXiv 1811.09083): R_A = +1 if Bob fails,
+else −1, and R_B = −R_A.
+
+All arguments are arrays over N rounds; nothing here knows a world or a policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How N rounds went.
+
+    t_alice: int [N], Alice's environment steps (STOP itself is none).
+    proposed: bool [N], Alice handed over a goal (said STOP, or played her fixed number of steps) and was not dead.
+    solved: bool [N], Bob reached it, `t_bob == 0` included; False where nothing was proposed.
+    t_bob: int [N], Bob's environment steps so far as he took them (before any charge for failing).
+    bob_limit: int [N], the steps Bob was allowed.
+    """
+
+    t_alice: np.ndarray
+    proposed: np.ndarray
+    solved: np.ndarray
+    t_bob: np.ndarray
+    bob_limit: np.ndarray
+
+    @property
+    def charged(self) -> np.ndarray:
+        """t_B as the payoff counts it, int [N]: the steps taken if solved, the whole limit if not."""
+        return np.where(self.solved, self.t_bob, self.bob_limit)
+
+    @property
+    def trivial(self) -> np.ndarray:
+        """bool [N]: proposed, and already satisfied before Bob's first action."""
+        return self.proposed & self.solved & (self.t_bob == 0)
+
+
+def time_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(R_A, R_B), float32 [N] each, of the time payoff; 0 for both where nothing was proposed."""
+    alice = scale * np.maximum(0, outcome.charged - outcome.t_alice)
+    bob = -scale * outcome.charged
+    return _where_proposed(outcome, alice, bob)
+
+
+def outcome_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(R_A, R_B), float32 [N] each, of the outcome payoff (±scale); 0 for both where nothing was proposed."""
+    bob = np.where(outcome.solved, scale, -scale)
+    return _where_proposed(outcome, -bob, bob)
+
+
+def _where_proposed(outcome: Outcome, alice, bob) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        np.where(outcome.proposed, alice, 0.0).astype(np.float32),
+        np.where(outcome.proposed, bob, 0.0).astype(np.float32),
+    )
+
+
+PAYOFFS = {"time": time_payoff, "outcome": outcome_payoff}

@@ -1,0 +1,110 @@
+"""One round of asymmetric self-play in N worlds: Alice proposes by doing, Bob must match her, both are paid.
+
+Everybody is rolled out first, the payoff is computed from the whole round, and only then may anyone learn: the round
+hands back batches whose task reward is the player's payoff, and whoever holds the learners updates them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from selfplay.core.learner import Learner
+from selfplay.core.transitions import Transitions
+from selfplay.game.config import GameConfig
+from selfplay.game.field import PlayingField
+from selfplay.game.payoffs import PAYOFFS, Outcome
+from selfplay.game.turn import Turn, TurnPlayer
+
+
+@dataclass
+class Round:
+    """A round played. Valid until the next one (the batches share the players' buffers).
+
+    start, end: achieved goals [N, G] before and after Alice's turn; desired: what Bob was asked for, [N, G].
+    before_alice, before_bob: snapshots of the worlds each of them began in. alice_payoff, bob_payoff: float32 [N].
+    """
+
+    outcome: Outcome
+    start: np.ndarray
+    end: np.ndarray
+    desired: np.ndarray
+    before_alice: object
+    before_bob: object
+    alice_turn: Turn
+    bob_turn: Turn
+    alice_payoff: np.ndarray
+    bob_payoff: np.ndarray
+    alice: Transitions
+    bob: Transitions
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of both players."""
+        return int(self.alice_turn.steps.sum() + self.bob_turn.steps.sum())
+
+
+class Game:
+    """Alice and Bob over one batch of worlds."""
+
+    def __init__(self, field: PlayingField, alice: Learner, bob: Learner, config: GameConfig):
+        self.field, self.config = field, config
+        stop = field.num_actions if config.stop else None
+        self._alice = TurnPlayer(alice, field, config.alice_limit, stop)
+        self._bob = TurnPlayer(bob, field, config.t_max)
+
+    def play(self) -> Round:
+        """Play one round on fresh levels."""
+        field, config, n = self.field, self.config, self.field.num_envs
+        everyone = np.arange(n)
+        field.generate(everyone)
+        before_alice, start = field.snapshot(), field.achieved()
+        alice = self._alice.play(np.ones(n, bool), start, np.full(n, config.alice_limit), check_goal=False)
+        end = field.achieved()
+        proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died
+        if config.mode == "repeat":
+            field.restore(before_alice, everyone)
+            before_bob, desired = before_alice, end
+        else:
+            before_bob, desired = field.snapshot(), start
+        limits = np.where(proposed, config.t_max - alice.steps, 0)
+        bob = self._bob.play(proposed, desired, limits, check_goal=True)
+        outcome = Outcome(alice.steps, proposed, bob.solved, bob.steps, limits)
+        alice_payoff, bob_payoff = PAYOFFS[config.payoff](outcome, config.payoff_scale)
+        return Round(
+            outcome=outcome,
+            start=start,
+            end=end,
+            desired=desired,
+            before_alice=before_alice,
+            before_bob=before_bob,
+            alice_turn=alice,
+            bob_turn=bob,
+            alice_payoff=alice_payoff,
+            bob_payoff=bob_payoff,
+            alice=alice.transitions(spread(alice, alice_payoff)),
+            bob=bob.transitions(spread(bob, bob_payoff, -config.payoff_scale if config.payoff == "time" else 0.0)),
+        )
+
+
+def spread(turn: Turn, payoff: np.ndarray, running: float = 0.0) -> np.ndarray:
+    """A reward [T, N] that sums to `payoff` [N] over each played turn: `running` every step, the rest on the last.
+
+    The time payoff is a cost per step; charging it step by step leaves every return as it is and tells the critic
+    sooner. A world without a played row gets nothing.
+    """
+    mask = turn.mask
+    reward = np.where(mask, np.float32(running), np.float32(0))
+    played = np.flatnonzero(turn.decisions > 0)
+    last = turn.decisions[played] - 1
+    reward[last, played] += payoff[played] - running * turn.decisions[played]
+    return reward
+
+
+def play_target(player: TurnPlayer, field: PlayingField) -> tuple[Turn, Transitions]:
+    """One episode of the target task in every world, paid with the task's own reward; Bob sees an empty goal."""
+    n = field.num_envs
+    field.generate(np.arange(n))
+    turn = player.play(np.ones(n, bool), None, np.full(n, field.max_steps), check_goal=False, end_on_task=True)
+    return turn, turn.transitions(turn.task_reward, truncated=turn.truncated)

@@ -1,0 +1,161 @@
+"""One player's turn in N worlds at once: act until the turn ends, in each world at its own time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from selfplay.core.learner import Learner
+from selfplay.core.transitions import Transitions
+from selfplay.game.field import PlayingField
+
+
+@dataclass
+class Turn:
+    """What was played. T is the longest turn; world n played `decisions[n]` rows (its STOP included).
+
+    steps: int [N] environment steps taken.     stopped: bool [N] ended by the STOP action.
+    solved: bool [N] the goal was reached (with `steps == 0`: it was satisfied before the first action).
+    died: bool [N] the world ended the turn without success (lava).
+    task_return: float64 [N] the task's own reward, summed.   finished: bool [N] the task itself was completed.
+    truncated: bool [N] the task's own time limit ended the turn.
+    """
+
+    obs: np.ndarray  # [T + 1, N, P]; row t + 1 is the true successor of row t: a turn never resets a world
+    action: np.ndarray  # int64 [T, N]
+    log_prob: np.ndarray  # float32 [T, N]
+    value: np.ndarray  # float32 [T, N, K]
+    task_reward: np.ndarray  # float32 [T, N]
+    decisions: np.ndarray
+    steps: np.ndarray
+    stopped: np.ndarray
+    solved: np.ndarray
+    died: np.ndarray
+    finished: np.ndarray
+    truncated: np.ndarray
+    task_return: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """bool [T, N]: the rows that were played."""
+        return np.arange(len(self.action))[:, None] < self.decisions
+
+    def transitions(self, reward: np.ndarray, truncated: np.ndarray | None = None) -> Transitions:
+        """The turn as a batch with `reward` [T, N] as its task reward.
+
+        A turn of the game ends for good where its payoff is paid, so its last row is terminated; rows named by
+        `truncated` (bool [N], last rows cut by a time limit the player cannot see) are bootstrapped instead.
+        """
+        mask = self.mask
+        last = np.arange(len(self.action))[:, None] == self.decisions - 1
+        cut = last & truncated if truncated is not None else np.zeros_like(last)
+        as_tensor = torch.from_numpy
+        return Transitions(
+            obs=as_tensor(self.obs[:-1]),
+            action=as_tensor(self.action),
+            log_prob=as_tensor(self.log_prob),
+            next_obs=as_tensor(self.obs[1:]),
+            terminated=as_tensor(last & ~cut),
+            truncated=as_tensor(cut),
+            task_reward=as_tensor(np.where(mask, reward, 0).astype(np.float32)),
+            mask=as_tensor(mask),
+            value=as_tensor(self.value),
+        )
+
+
+class TurnPlayer:
+    """Plays turns of one learner, keeping its buffers from turn to turn.
+
+    A returned `Turn` is valid until the next `play`. Buffers: (limit + 1) · N · P bytes for grid tokens.
+    """
+
+    def __init__(self, learner: Learner, field: PlayingField, limit: int, stop_action: int | None = None):
+        self.learner, self.field, self.limit, self.stop_action = learner, field, limit, stop_action
+        n, space = field.num_envs, field.observation_space
+        self._obs = np.zeros((limit + 1, n, *space.shape), space.dtype)
+        self._action = np.zeros((limit, n), np.int64)
+        self._log_prob = np.zeros((limit, n), np.float32)
+        self._value = np.zeros((limit, n, len(learner.streams)), np.float32)
+        self._reward = np.zeros((limit, n), np.float32)
+
+    def play(
+        self,
+        active: np.ndarray,
+        desired: np.ndarray | None,
+        limits: np.ndarray,
+        *,
+        check_goal: bool,
+        end_on_task: bool = False,
+        deterministic: bool = False,
+    ) -> Turn:
+        """Play worlds `active` (bool [N]) for at most `limits` [N] environment steps each.
+
+        desired: [N, G] what the player sees as its goal (Alice: her start), None for the target task.
+        check_goal: end the turn, solved, once `desired` is reached; looked at before the first action too.
+        end_on_task: end the turn when the world's own task is completed, or its time is over. Otherwise the world
+            plays on: in self-play the task means nothing. A death always ends the turn.
+        """
+        field, n = self.field, self.field.num_envs
+        steps, decisions = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        stopped, solved, died, finished, truncated = (np.zeros(n, bool) for _ in range(5))
+        task_return = np.zeros(n)
+        ids = np.flatnonzero(active & (limits > 0))
+        if check_goal and desired is not None:
+            everyone = np.flatnonzero(active)
+            solved[everyone] = field.reached(desired, everyone)
+            ids = ids[~solved[ids]]
+        if len(ids):
+            field.observe(desired, self._obs[0], ids)
+        t = 0
+        while len(ids):
+            obs = self._obs[t] if len(ids) == n else self._obs[t, ids]
+            act = self.learner.act(obs, deterministic=deterministic)
+            self._log_prob[t, ids] = act.log_prob.numpy()
+            self._value[t, ids] = act.value.numpy()
+            chosen = act.action.numpy()
+            self._action[t, ids] = chosen
+            self._reward[t, ids] = 0
+            decisions[ids] += 1
+            if self.stop_action is not None:
+                stops = chosen == self.stop_action
+                stopped[ids[stops]] = True
+                # Nothing moved: the successor of STOP is what was seen.
+                self._obs[t + 1, ids[stops]] = self._obs[t, ids[stops]]
+                ids = ids[~stops]
+            if len(ids):
+                reward, terminated, cut = field.step(self._action[t], ids)
+                field.observe(desired, self._obs[t + 1], ids)
+                steps[ids] += 1
+                gained, ended = reward[ids], terminated[ids]
+                self._reward[t, ids] = gained
+                task_return[ids] += gained
+                success = ended & (gained > 0)
+                died[ids] |= ended & ~success
+                finished[ids] |= success
+                over = (ended & ~success) | (steps[ids] >= limits[ids])
+                if end_on_task:
+                    truncated[ids] |= cut[ids] & ~ended
+                    over |= success | cut[ids]
+                if check_goal and desired is not None:
+                    hit = field.reached(desired, ids) & ~died[ids]
+                    solved[ids] |= hit
+                    over |= hit
+                ids = ids[~over]
+            t += 1
+        return Turn(
+            obs=self._obs[: t + 1],
+            action=self._action[:t],
+            log_prob=self._log_prob[:t],
+            value=self._value[:t],
+            task_reward=self._reward[:t],
+            decisions=decisions,
+            steps=steps,
+            stopped=stopped,
+            solved=solved,
+            died=died,
+            finished=finished,
+            truncated=truncated,
+            task_return=task_return,
+        )

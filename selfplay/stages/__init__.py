@@ -1,0 +1,1 @@
+"""Stages: how environments, learners and reward streams are arranged in a run."""

@@ -1,0 +1,266 @@
+"""The stage of asymmetric self-play: two learners, one batch of worlds, rounds, and a share of the target task."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfplay.board import Band, Layout
+from selfplay.core.config import PPOConfig
+from selfplay.core.learner import Learner
+from selfplay.core.streams import Stream
+from selfplay.errors import warn
+from selfplay.game import curriculum
+from selfplay.game.alarms import alarms
+from selfplay.game.config import GameConfig
+from selfplay.game.pictures import goal_heatmap, round_frames
+from selfplay.game.rounds import Game, Round, play_target
+from selfplay.game.scores import goal_scores, task_scores
+from selfplay.game.turn import TurnPlayer
+from selfplay.rewards.task import TaskReward
+from selfplay.stages.base import Report, prefixed, under
+
+
+class AliceBobConfig(BaseModel):
+    """Everything `train alice-bob` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    num_envs: int = Field(1024, ge=1, description="worlds played at once, target task included")
+    segments: tuple[str, ...] = Field(
+        ("view", "full", "position", "direction", "carried"), description="what both players see of the world"
+    )
+    proposals: int = Field(
+        64, ge=0, description="rounds' goals written to proposals.jsonl, drawn evenly, per iteration"
+    )
+    eval_goals: int = Field(512, ge=1, description="fresh levels of an evaluation")
+    game: GameConfig = GameConfig()
+    alice: PPOConfig = PPOConfig()
+    bob: PPOConfig = PPOConfig()
+
+
+class AliceBob:
+    """Alice and Bob in the worlds of one level.
+
+    make_field(num_envs, seed) gives a `PlayingField` that can also name goals (`describe`), measure them
+    (`difficulty`), draw them (`sample_goals`) and paint itself (`frame`).
+    """
+
+    charts: ClassVar[Layout] = {
+        "curriculum": {
+            "difficulty of Alice's goals (shortest path; 10 %, median, 90 %)": Band(
+                "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
+            ),
+            "what became of her goals": ["curriculum/solved", "curriculum/trivial"],
+            "turns without a goal": ["alice/not_stopped", "alice/invalid"],
+            "length of the turns (steps)": ["alice/t_A", "bob/t_B"],
+            "payoffs": ["alice/payoff", "bob/payoff"],
+        },
+        "what Bob can do": {
+            "success on uniformly drawn goals": ["eval/zero_shot"],
+            "detour on these (t_B / shortest)": ["eval/zero_shot_t_B_over_shortest"],
+            "target task": ["eval/target_success", "bob/target_success"],
+        },
+        "learning": {
+            "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
+            "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
+            "explained variance": ["alice/train/explained_variance", "bob/train/explained_variance"],
+        },
+    }
+    compared_by: ClassVar[tuple[str, ...]] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
+
+    def __init__(self, make_field, config: AliceBobConfig, seed: int, device: str = "cpu"):
+        self.config = config
+        targets = round(config.game.target_share * config.num_envs)
+        players = config.num_envs - targets
+        if config.game.target_share > 0 and (targets == 0 or players == 0):
+            raise ValueError(
+                f"game.target_share: {config.game.target_share} of {config.num_envs} worlds leaves "
+                f"{targets} for the target task and {players} for the game; both need at least one"
+            )
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(6)]
+        self.field = make_field(players, seeds[0])
+        self.alice = _learner(
+            self.field, config.alice, self.field.num_actions + int(config.game.stop), seeds[2], device
+        )
+        self.bob = _learner(self.field, config.bob, self.field.num_actions, seeds[3], device)
+        self.game = Game(self.field, self.alice, self.bob, config.game)
+        self.target_field = make_field(targets, seeds[1]) if targets else None
+        self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if targets else None
+        self.make_field, self._eval_seed = make_field, seeds[4]
+        self._rng = np.random.default_rng(seeds[5])
+        self._goals: deque[np.ndarray] = deque(maxlen=50)
+        self.steps = self.target_steps = self.rounds = 0
+        self._last: dict[str, float] = {}
+        self._measurable = True
+
+    def iterate(self, progress: float) -> Report:
+        """One round, one target-task episode per target world, then both players learn."""
+        self.alice.progress = self.bob.progress = progress
+        played = self.game.play()
+        batches = [played.bob]
+        scalars = curriculum.round_scalars(played)
+        self.steps += played.steps
+        if self._target is not None:
+            turn, batch = play_target(self._target, self.target_field)
+            batches.append(batch)
+            self.steps += int(turn.steps.sum())
+            self.target_steps += int(turn.steps.sum())
+            scalars |= {
+                "bob/target_success": float(turn.finished.mean()),
+                "bob/target_return": float(turn.task_return.mean()),
+                "bob/target_length": float(turn.steps.mean()),
+                "bob/target_steps": float(self.target_steps),
+            }
+        proposals, difficulty = self._record(played)
+        scalars |= difficulty
+        scalars |= prefixed("alice/train", self.alice.update(played.alice))
+        batches = [batch for batch in batches if bool(batch.mask.any())]
+        if batches:
+            scalars |= prefixed("bob/train", self.bob.update(*batches))
+        scalars |= alarms(scalars)
+        self.rounds += 1
+        self._last = scalars
+        return Report(scalars, proposals)
+
+    def _record(self, played: Round) -> tuple[list[dict], dict[str, float]]:
+        """Lines for a sample of the round's goals, and the quantiles of their true difficulty."""
+        proposed = np.flatnonzero(played.outcome.proposed)
+        self._goals.append(self.field.goal_cells(played.end[proposed]))
+        count = min(self.config.proposals, len(proposed))
+        if count == 0:
+            return [], {}
+        ids = np.sort(self._rng.choice(proposed, count, replace=False))
+        shortest = self._shortest(played, ids)
+        outcome = played.outcome
+        lines = [
+            {
+                "step": self.steps,
+                "start": self.field.describe(played.start[n]),
+                "goal": self.field.describe(played.end[n]),
+                "t_A": int(outcome.t_alice[n]),
+                "t_B": int(outcome.t_bob[n]),
+                "shortest": int(distance) if distance >= 0 else None,
+                "solved": bool(outcome.solved[n]),
+                "stopped": bool(played.alice_turn.stopped[n]),
+            }
+            for n, distance in zip(ids, shortest, strict=True)
+        ]
+        return lines, curriculum.difficulty_scalars(shortest, outcome.solved[ids])
+
+    def _shortest(self, played: Round, ids: np.ndarray) -> np.ndarray:
+        """True difficulty of the goals of worlds `ids`: int32 [M], -1 unknown or unreachable."""
+        if self._measurable:
+            try:
+                return self.field.difficulty(played.before_bob, played.desired, ids, self.config.game.goal)
+            except ValueError as error:
+                self._too_large(error)
+        return np.full(len(ids), -1, np.int32)
+
+    def _too_large(self, error: ValueError) -> None:
+        self._measurable = False
+        warn(f"difficulty and reachable goals are not measured here: {error}")
+
+    def evaluate(self) -> dict[str, float]:
+        """Bob on uniformly drawn reachable goals and, where he trains on it, on the target task; fresh levels."""
+        field = self.make_field(self.config.eval_goals, self._eval_seed)
+        rng = np.random.default_rng(self._eval_seed)
+        scores: dict[str, float] = {}
+        with self.bob.aside(self._eval_seed):
+            if self._measurable:
+                try:
+                    goals = goal_scores(self.bob, field, rng, self.config.game)
+                    scores = {"eval/zero_shot": goals.success, "eval/zero_shot_t_B_over_shortest": goals.excess}
+                except ValueError as error:
+                    self._too_large(error)
+            if self._target is not None:
+                scores["eval/target_success"] = task_scores(self.bob, field).success
+        return {tag: value for tag, value in scores.items() if not np.isnan(value)}
+
+    def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
+        """Bob on the task with an empty goal, and on uniformly drawn reachable goals where these can be listed."""
+        field = self.make_field(episodes, seed)
+        with self.bob.aside(seed):
+            found: dict[str, Any] = {"task": task_scores(self.bob, field, deterministic).summary()}
+            try:
+                rng = np.random.default_rng(seed)
+                found["goals"] = goal_scores(self.bob, field, rng, self.config.game, deterministic).summary()
+            except ValueError as error:
+                self._too_large(error)
+        return found
+
+    def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
+        """Where Alice's recent goals lie, and one round frame by frame."""
+        field = self.make_field(1, self._eval_seed + self.rounds)
+        with self.alice.aside(self._eval_seed), self.bob.aside(self._eval_seed):
+            frames = round_frames(Game(field, self.alice, self.bob, self.config.game))
+        goals = np.concatenate(self._goals) if self._goals else np.zeros((0, 2), np.int64)
+        return {"curriculum/goals": goal_heatmap(goals, self.field.shape), "curriculum/episode": frames}
+
+    def headline(self) -> dict[str, str]:
+        """Solved share and how hard the goals are."""
+        last = self._last
+        return {
+            "solved": f"{last.get('curriculum/solved', 0):.0%}",
+            "t_A": f"{last.get('alice/t_A', 0):.1f}",
+            "difficulty": f"{last.get('curriculum/difficulty_q50', 0):.0f}",
+        }
+
+    def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
+        """Both learners, all worlds, all random streams, and the counters."""
+        state: dict[str, torch.Tensor | np.ndarray] = {}
+        state |= prefixed("alice", self.alice.state_dict()) | prefixed("bob", self.bob.state_dict())
+        state |= prefixed("field", self.field.state_dict())
+        if self.target_field is not None:
+            state |= prefixed("target_field", self.target_field.state_dict())
+        state["counters"] = np.array([self.steps, self.target_steps, self.rounds], np.int64)
+        state["rng"] = _rng_state(self._rng)
+        recent = list(self._goals)
+        state["goals"] = np.concatenate(recent) if recent else np.zeros((0, 2), np.int64)
+        state["goals_split"] = np.cumsum([len(g) for g in recent], dtype=np.int64)
+        return state
+
+    def load_state_dict(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
+        """Go on from `state_dict`."""
+        self.alice.load_state_dict(under("alice", state))
+        self.bob.load_state_dict(under("bob", state))
+        self.field.load_state_dict(under("field", state))
+        if self.target_field is not None:
+            self.target_field.load_state_dict(under("target_field", state))
+        self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"])
+        _set_rng_state(self._rng, np.asarray(state["rng"]))
+        split = np.asarray(state["goals_split"])
+        self._goals.clear()
+        self._goals.extend(np.split(np.asarray(state["goals"]), split[:-1]) if len(split) else [])
+
+    def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
+        """Take only what was learnt."""
+        self.alice.load_state_dict(under("alice", state))
+        self.bob.load_state_dict(under("bob", state))
+        self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"])
+
+
+def _learner(field, config: PPOConfig, num_actions: int, seed: int, device: str) -> Learner:
+    streams = [Stream(TaskReward(), weight=1.0, gamma=config.gamma)]
+    return Learner(field.observation_space, spaces.Discrete(num_actions), config, streams, seed=seed, device=device)
+
+
+def _rng_state(rng: np.random.Generator) -> np.ndarray:
+    """A PCG64 generator as uint64 [6]: state and increment (high, low word each), the half-used draw and whether."""
+    state = rng.bit_generator.state
+    inner = state["state"]
+    words = [word for name in ("state", "inc") for word in divmod(inner[name], 2**64)]
+    return np.array([*words, state["uinteger"], state["has_uint32"]], np.uint64)
+
+
+def _set_rng_state(rng: np.random.Generator, words: np.ndarray) -> None:
+    high, low, inc_high, inc_low, uinteger, has_uint32 = (int(word) for word in words)
+    state = rng.bit_generator.state
+    state["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
+    state["has_uint32"], state["uinteger"] = has_uint32, uinteger
+    rng.bit_generator.state = state

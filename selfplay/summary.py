@@ -1,0 +1,176 @@
+"""What a finished run shows: a short table, a picture of the curriculum, and how to look further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfplay.jsonfile import read_lines
+from selfplay.progress import human
+from selfplay.rundir import read_record
+from selfplay.runlog import METRICS, PROPOSALS, TIMINGS
+
+_ROWS = {
+    "eval/success": "success on fresh levels",
+    "eval/return": "return on fresh levels",
+    "eval/length": "episode length on fresh levels",
+    "eval/zero_shot": "Bob's success on uniformly drawn goals",
+    "eval/zero_shot_t_B_over_shortest": "Bob's detour on these (t_B / shortest)",
+    "eval/target_success": "Bob's success on the target task",
+    "curriculum/difficulty_q50": "median difficulty of Alice's goals (steps)",
+    "curriculum/difficulty_q90": "90 % quantile of their difficulty (steps)",
+    "curriculum/solved": "share of her goals that Bob solves",
+    "curriculum/trivial": "share of her goals that are trivial",
+}
+
+
+def print_summary(path: Path) -> None:
+    """Print the closing words of run folder `path`; draws `curriculum.png` where there were proposals."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    metrics = list(read_lines(path / METRICS))
+    timings = list(read_lines(path / TIMINGS))
+    record = read_record(path)
+    assert record is not None
+    config = record["config"]
+    console = Console(soft_wrap=True)
+    seconds = sum(line["iteration_seconds"] for line in timings)
+    steps = metrics[-1]["step"]
+    console.print(
+        f"\n[bold]{config['method']}[/] on [bold]{config['env']}[/], seed {config['seed']}: {human(steps)} steps in "
+        f"{seconds:.0f} s of training ({human(steps / seconds)} trained steps/s, {record['threads']} threads)",
+        highlight=False,
+    ) if seconds else None
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("measure", "first", "last"):
+        table.add_column(column, justify="left" if column == "measure" else "right")
+    for tag, words in _ROWS.items():
+        values = [line[tag] for line in metrics if line.get(tag) is not None]
+        if values:
+            tail = values[-1:] if tag.startswith("eval/") else values[-max(1, len(values) // 20) :]
+            table.add_row(words, f"{values[0]:.3g}", f"{np.mean(tail):.3g}")
+    console.print(table, highlight=False)
+    for tag, text in _alarms(metrics).items():
+        console.print(f"[yellow]{tag}[/]: {text}", highlight=False)
+    picture = draw_curriculum(path)
+    if picture is not None:
+        console.print(f"curriculum   {picture}", highlight=False)
+    console.print(f"TensorBoard  tensorboard --logdir {path}", highlight=False)
+    console.print(f"evaluate     selfplay evaluate {path}", highlight=False)
+
+
+def _alarms(metrics: list[dict[str, Any]]) -> dict[str, str]:
+    """The alarms that rang in most of the last tenth of the iterations, with their meaning."""
+    from selfplay.game.alarms import ALARM_TEXT
+
+    tail = metrics[-max(1, len(metrics) // 10) :]
+    return {tag: text for tag, text in ALARM_TEXT.items() if np.mean([line.get(tag) or 0 for line in tail]) > 0.5}
+
+
+def draw_curriculum(path: Path) -> Path | None:
+    """Draw `curriculum.png` into run folder `path` from its logs and return where; None without proposals.
+
+    Four charts over environment steps (difficulty of Alice's goals; what became of them; what changed in the world
+    between start and goal; Bob's success on goals nobody proposed) above heat-maps of where her goals lay.
+    """
+    proposals = list(read_lines(path / PROPOSALS)) if (path / PROPOSALS).exists() else []
+    if not proposals:
+        return None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    metrics = list(read_lines(path / METRICS))
+    record = read_record(path)
+    assert record is not None
+    figure = Figure(figsize=(12, 7.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"What Alice asked for, and what Bob can do: {record['config']['env']}")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))
+    difficulty, shares, kinds, skill = top.subplots(1, 4)
+    steps = np.array([line["step"] for line in proposals]) / 1e6
+    edges = np.linspace(0, steps.max(), 41)
+    _difficulty(difficulty, steps, edges, proposals)
+    _lines(shares, metrics, {"solved": "curriculum/solved", "trivial": "curriculum/trivial",
+                             "no STOP": "alice/not_stopped", "invalid": "alice/invalid"})  # fmt: skip
+    shares.set(title="share of goals (of turns)", ylim=(-0.02, 1.02))
+    _kinds(kinds, steps, edges, proposals)
+    _lines(skill, metrics, {"uniformly drawn goals": "eval/zero_shot", "target task": "eval/target_success"})
+    skill.set(title="Bob's success on fresh levels", ylim=(-0.02, 1.02))
+    for axis in (difficulty, shares, kinds, skill):
+        axis.set_xlabel("million steps")
+        axis.spines[["top", "right"]].set_visible(False)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(frameon=False, fontsize=8)
+    _maps(bottom, proposals, metrics)
+    target = path / "curriculum.png"
+    figure.savefig(target, dpi=110)
+    return target
+
+
+def _binned(steps: np.ndarray, edges: np.ndarray, values: np.ndarray, statistic) -> np.ndarray:
+    place = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, len(edges) - 2)
+    groups = [values[place == b] for b in range(len(edges) - 1)]
+    return np.array([statistic(group) if len(group) else np.nan for group in groups])
+
+
+def _difficulty(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict]) -> None:
+    shortest = np.array([np.nan if line["shortest"] is None else line["shortest"] for line in proposals], float)
+    known = ~np.isnan(shortest)
+    centres = (edges[1:] + edges[:-1]) / 2
+    for low, high, shade in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
+        bounds = [_binned(steps[known], edges, shortest[known], lambda v, q=q: np.quantile(v, q)) for q in (low, high)]
+        axis.fill_between(centres, *bounds, color="C0", alpha=shade, lw=0, label=f"{low:.0%} – {high:.0%}")
+    axis.plot(centres, _binned(steps[known], edges, shortest[known], np.median), color="C0", label="median")
+    axis.set(title="difficulty (shortest path, steps)", ylim=(0, None))
+
+
+def _lines(axis, metrics: list[dict], tags: dict[str, str]) -> None:
+    for words, tag in tags.items():
+        points = [(line["step"] / 1e6, line[tag]) for line in metrics if line.get(tag) is not None]
+        if points:
+            axis.plot(*zip(*points, strict=True), label=words, lw=1.5)
+
+
+def _kinds(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict]) -> None:
+    """Shares of goals by the boldest thing that changed between start and goal."""
+    labels = ("a door", "an object moved", "something carried", "position only", "nothing")
+    kind = np.array([labels.index(_changed(line["start"], line["goal"])) for line in proposals])
+    centres = (edges[1:] + edges[:-1]) / 2
+    shares = np.array([_binned(steps, edges, (kind == k).astype(float), np.mean) for k in range(len(labels))])
+    seen = ~np.isnan(shares[0])
+    axis.stackplot(centres[seen], shares[:, seen], labels=labels, alpha=0.8)
+    axis.set(title="what her goals change", ylim=(0, 1))
+
+
+def _changed(start: dict, goal: dict) -> str:
+    def doors(state: dict) -> list:
+        return [thing for thing in state.get("objects", []) if thing[0].endswith("door")]
+
+    if doors(start) != doors(goal):
+        return "a door"
+    if goal.get("carried") and goal.get("carried") != start.get("carried"):
+        return "something carried"
+    if start.get("objects") != goal.get("objects"):
+        return "an object moved"
+    return "position only" if start["position"] != goal["position"] else "nothing"
+
+
+def _maps(figure, proposals: list[dict], metrics: list[dict]) -> None:
+    """Heat-maps of goal positions in four quarters of the run."""
+    positions = np.array([line["goal"]["position"] for line in proposals])
+    steps = np.array([line["step"] for line in proposals])
+    shape = positions.max(0) + 2
+    axes = figure.subplots(1, 4)
+    last = max(line["step"] for line in metrics)
+    for quarter, axis in enumerate(axes):
+        inside = (steps > last * quarter / 4) & (steps <= last * (quarter + 1) / 4)
+        counts = np.zeros(shape)
+        np.add.at(counts, tuple(positions[inside].T), 1)
+        axis.imshow(counts.T, cmap="viridis", interpolation="nearest")
+        axis.set(
+            title=f"goals, {human(last * quarter / 4)}–{human(last * (quarter + 1) / 4)} steps", xticks=[], yticks=[]
+        )

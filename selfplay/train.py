@@ -1,0 +1,175 @@
+"""`selfplay train`: one loop for every method. Build the stage, take up what is there, iterate, write, save."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfplay import checkpoint
+from selfplay.config import apply_overrides, flatten
+from selfplay.errors import UserError
+from selfplay.methods import find_method
+from selfplay.rundir import RunDir, default_run_dir
+from selfplay.runlog import RunLog
+from selfplay.signals import StopRequest
+from selfplay.threads import limit_spinning, set_threads
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from envs.grid.levels import LevelSpec
+    from selfplay.progress import Progress
+    from selfplay.stages.base import Stage
+
+EVALUATIONS = 20
+"""How often a run is evaluated between its first and its last step."""
+CHECKPOINT_SECONDS = 30.0
+
+
+def run_training(
+    method: str,
+    env: str,
+    *,
+    steps: int,
+    seed: int = 0,
+    num_envs: int | None = None,
+    run_dir: Path | None = None,
+    overrides: dict[str, str] | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    quiet: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Path:
+    """Train `method` on `env` for `steps` environment steps and return the run folder.
+
+    The same call with the same folder takes the run up again; a finished one is left as it is.
+    overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
+
+    Raises:
+        UserError: whatever the user can put right, in one line.
+        SystemExit: 130 or 143, after a checkpoint, when asked to stop.
+    """
+    from envs.grid.levels import level_spec
+
+    limit_spinning()
+    chosen = find_method(method)
+    try:
+        spec = level_spec(env)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    given = dict(overrides or {})
+    if num_envs is not None:
+        given["num_envs"] = str(num_envs)
+    settings = apply_overrides(chosen.config(), given)
+    path = run_dir or default_run_dir(method, env, seed)
+    with RunDir(path) as folder:
+        threads = _set_threads(threads, folder.record())
+        config = {
+            "method": method,
+            "env": f"grid/{spec.id}",
+            "steps": steps,
+            "seed": seed,
+            "device": device,
+            "settings": settings.model_dump(mode="json"),
+        }
+        stage = build_stage(method, spec, settings, seed, device)
+        resumed = folder.start(config, threads=threads)
+        saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
+        if saved is None or saved.step < steps:
+            _train(stage, folder, saved, config, quiet, checkpoint_seconds)
+    if not quiet:
+        from selfplay.summary import print_summary
+
+        print_summary(path)
+    return path
+
+
+def _train(
+    stage: Stage,
+    folder: RunDir,
+    saved: checkpoint.Checkpoint | None,
+    config: dict[str, Any],
+    quiet: bool,
+    checkpoint_seconds: float,
+) -> None:
+    """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit)."""
+    from selfplay.progress import Progress
+
+    if saved is not None:
+        stage.load_state_dict(saved.tensors)
+    log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
+    try:
+        _describe(log, config, stage)
+        progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet)
+        with StopRequest() as stop, progress:
+            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, fresh=saved is None)
+    finally:
+        log.close()
+    if stop.requested:
+        sys.exit(stop.exit_code)
+
+
+def _set_threads(threads: int | None, record: dict[str, Any] | None) -> int:
+    """The threads asked for, else those the run was started with: sums depend on them."""
+    return set_threads(threads if threads is not None or record is None else record["threads"])
+
+
+def build_stage(method: str, spec: LevelSpec, settings: BaseModel, seed: int, device: str) -> Stage:
+    """The stage of `method`; UserError where the settings do not fit the level or the device is not there."""
+    if device != "cpu":
+        import torch
+
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from None
+    try:
+        return find_method(method).build(spec, settings, seed, device)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:
+    """What TensorBoard shows beside the curves: hyper-parameters and the page of charts."""
+    log.board.hparams(flatten(config), stage.compared_by)
+    log.board.layout(stage.charts)
+
+
+def _loop(
+    stage: Stage, log: RunLog, folder: RunDir, steps: int, stop: StopRequest, progress: Progress,
+    checkpoint_seconds: float, fresh: bool,
+) -> None:  # fmt: skip
+    if fresh:
+        log.metrics(0, stage.evaluate())
+    saved_at = time.monotonic()
+    progress.update(stage.steps, stage.headline())
+    while stage.steps < steps and not stop.requested:
+        before, began = stage.steps, time.monotonic()
+        report = stage.iterate(min(1.0, before / steps))
+        seconds = time.monotonic() - began
+        scalars = report.scalars
+        if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
+            scalars = scalars | stage.evaluate()
+            _draw(stage, log)
+        log.metrics(stage.steps, scalars)
+        log.proposals(report.proposals)
+        log.timings(stage.steps, {"steps_per_second": (stage.steps - before) / seconds, "iteration_seconds": seconds})
+        progress.update(stage.steps, stage.headline())
+        if time.monotonic() - saved_at > checkpoint_seconds:
+            _save(stage, log, folder)
+            saved_at = time.monotonic()
+    _save(stage, log, folder)
+
+
+def _draw(stage: Stage, log: RunLog) -> None:
+    for tag, picture in stage.pictures().items():
+        if isinstance(picture, list):
+            log.board.gif(tag, picture, stage.steps)
+        else:
+            log.board.image(tag, picture, stage.steps)
+
+
+def _save(stage: Stage, log: RunLog, folder: RunDir) -> None:
+    checkpoint.save(folder.checkpoints, stage.steps, stage.state_dict(), {"offsets": log.offsets()})

@@ -1,0 +1,70 @@
+"""A playing field small enough to follow by hand: cells 0..9 in a row, lava at 0, the task's goal at 9."""
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+LEFT, RIGHT, STOP = 0, 1, 2
+
+
+class LineField:
+    """Every world starts at cell `start`; achieved goals are the cell, [N, 1]."""
+
+    num_actions, max_steps = 2, 20
+    observation_space = spaces.MultiDiscrete([11, 11], dtype=np.uint8)
+
+    def __init__(self, num_envs, start=4):
+        self.num_envs, self.start = num_envs, start
+        self.x = np.full(num_envs, start)
+        self.t = np.zeros(num_envs, int)
+
+    def generate(self, ids):
+        self.x[ids], self.t[ids] = self.start, 0
+
+    def snapshot(self):
+        return self.x.copy(), self.t.copy()
+
+    def restore(self, state, ids):
+        self.x[ids], self.t[ids] = state[0][ids], state[1][ids]
+
+    def achieved(self):
+        return self.x[:, None].astype(np.uint8)
+
+    def reached(self, desired, ids):
+        return self.x[ids] == desired[ids, 0]
+
+    def observe(self, desired, out, ids):
+        out[ids, 0] = 1 + self.x[ids]
+        out[ids, 1] = 0 if desired is None else 1 + desired[ids, 0]
+
+    def step(self, action, ids):
+        self.x[ids] += np.where(action[ids] == RIGHT, 1, -1)
+        self.t[ids] += 1
+        reward = (self.x == 9).astype(float)
+        return reward, (self.x == 9) | (self.x == 0), self.t >= self.max_steps
+
+
+class Script:
+    """A player that plays `moves[k]` at its k-th decision in every world, or whatever `choose(obs, k)` says."""
+
+    streams = (None,)
+
+    def __init__(self, moves):
+        self.moves, self.k, self.seen = moves, 0, []
+
+    def act(self, obs, deterministic=False):
+        obs = np.asarray(obs)
+        self.seen.append(obs.copy())
+        move = self.moves(obs, self.k) if callable(self.moves) else np.full(len(obs), self.moves[self.k])
+        self.k += 1
+        return Act(torch.from_numpy(np.asarray(move, np.int64)), torch.zeros(len(obs)), torch.zeros(len(obs), 1))
+
+
+class Act:
+    def __init__(self, action, log_prob, value):
+        self.action, self.log_prob, self.value = action, log_prob, value
+
+
+def towards_goal(obs, _k):
+    """Bob's best play: obs is (1 + cell, 1 + goal)."""
+    return np.where(obs[:, 1] > obs[:, 0], RIGHT, LEFT)
