@@ -312,10 +312,17 @@ def _sample_gradient(out, actions, samples, n, by, scale, d, d_bonus, sums):
     streams = samples.returns.shape[1]
     action = samples.action[n]
     advantage = (samples.advantage[n] - by.centre) / by.spread
-    normaliser = _log_normaliser(out[:actions])
+    top = out[0]
+    for j in range(1, actions):
+        top = max(top, out[j])
+    total = _ZERO
+    for j in range(actions):
+        d[j] = np.exp(out[j] - top)
+        total += d[j]
+    normaliser = top + np.log(total)
     entropy = _ZERO
     for j in range(actions):
-        d[j] = np.exp(out[j] - normaliser)
+        d[j] /= total
         entropy -= d[j] * (out[j] - normaliser)
     log_ratio = out[action] - normaliser - samples.log_prob[n]
     ratio = np.exp(log_ratio)
