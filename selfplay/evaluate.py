@@ -62,9 +62,9 @@ def run_evaluation(
     threads: int | None = None,
     deterministic: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate run folder `run` over `episodes` fresh levels drawn from `seed`; prints a table, or JSON, and returns it.
+    """Evaluate run folder `run` over `episodes` fresh levels drawn from `seed`; print it as a table or JSON.
 
-    The result holds `task` (success, return, length of the task's episodes) and, for Bob, `goals` (zero-shot success on
+    Returns `task` (success, return, length of the task's episodes) and, for Bob, `goals` (zero-shot success on
     uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic` takes the likeliest
     action instead of drawing one. What is undefined (a mean over nothing) is None.
     """
@@ -92,7 +92,8 @@ def _print(result: dict[str, Any]) -> None:
 
     console = Console()
     console.print(
-        f"{result['method']} after {result['trained_steps']:,} steps, {result['episodes']} fresh levels of {result['env']}",
+        f"{result['method']} after {result['trained_steps']:,} steps, "
+        f"{result['episodes']} fresh levels of {result['env']}",
         highlight=False,
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -89,7 +89,7 @@ def draw_curriculum(path: Path) -> Path | None:
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"What Alice asked for, and what Bob can do: {record['config']['env']}")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))
+    top, bottom = np.asarray(figure.subfigures(2, 1, height_ratios=(3, 2))).ravel()
     difficulty, shares, kinds, skill = top.subplots(1, 4)
     steps = np.array([line["step"] for line in proposals]) / 1e6
     edges = np.linspace(0, steps.max(), 41)

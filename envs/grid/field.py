@@ -36,10 +36,11 @@ class GridField:
         parts: Sequence[str] = goals.DEFAULT_PARTS,
     ):
         self.spec, self.num_envs, self.parts = spec, num_envs, tuple(parts)
-        self.engine = GridEngine(spec, num_envs, TokenLayout(spec, segments))
+        layout = TokenLayout(spec, segments)
+        self.engine = GridEngine(spec, num_envs, layout)
         self.engine.seed(seed)
         self._goal = goals.GoalTokens(spec, parts) if goal else None
-        nvec = list(self.engine.layout.nvec) + (list(self._goal.nvec) if self._goal else [])
+        nvec = list(layout.nvec) + (list(self._goal.nvec) if self._goal else [])
         self.observation_space = spaces.MultiDiscrete(np.array(nvec), dtype=np.uint8)
         self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
         self.shape = (spec.width, spec.height)

@@ -123,8 +123,9 @@ def reached(achieved: np.ndarray, desired: np.ndarray, parts: Sequence[str] = DE
 
     With "direction" among the parts both must have been made with `direction=True`.
     """
-    check_goals(achieved, *desired.shape, "achieved")
-    check_goals(desired, *achieved.shape)
+    rows, size = np.atleast_2d(desired).shape
+    check_goals(achieved, rows, size, "achieved")
+    check_goals(desired, rows, size)
     hits = np.empty(len(achieved), np.bool_)
     _reached(achieved, desired, part_bits(parts), hits)
     return hits

@@ -30,17 +30,17 @@ _ANYWHERE = 1 << 30  # steps: further than any search goes
 
 
 @kernel(parallel=True)
-def _distances(cells, agent, ids, rule, until, desired, parts, stop, max_states, distances):
+def _distances(cells, agent, ids, rule, until, desired, parts, stop, max_distance, max_states, distances):
     for m in nb.prange(ids.shape[0]):
         n = ids[m]
         goal = desired[m] if until == DESIRED else desired[0]
-        distances[m] = search(cells[n], agent[n], rule, until, goal, parts, stop, _ANYWHERE, max_states)[0]
+        distances[m] = search(cells[n], agent[n], rule, until, goal, parts, stop, max_distance, max_states)[0]
 
 
 @kernel()
-def _goals_of(cells, agent, rule, parts, stop, max_distance, max_states, no_goal):
+def _goals_of(cells, agent, rule, until, parts, stop, max_distance, max_states, no_goal):
     outcome, count, rows, depths = search(
-        cells, agent, rule, EVERYTHING, no_goal, parts, stop, max_distance, max_states
+        cells, agent, rule, until, no_goal, parts, stop, max_distance, max_states
     )
     if outcome == TOO_MANY:
         return outcome, np.zeros((0, no_goal.shape[0]), np.uint8), np.zeros(0, np.int32)
@@ -52,11 +52,11 @@ def _goals_of(cells, agent, rule, parts, stop, max_distance, max_states, no_goal
 
 
 @kernel(parallel=True)
-def _samples(cells, agent, ids, rule, parts, stop, max_distance, max_states, draws, goals, distances):
+def _samples(cells, agent, ids, rule, until, parts, stop, max_distance, max_states, draws, goals, distances):
     for m in nb.prange(ids.shape[0]):
         n = ids[m]
         outcome, count, rows, depths = search(
-            cells[n], agent[n], rule, EVERYTHING, goals[m], parts, stop, max_distance, max_states
+            cells[n], agent[n], rule, until, goals[m], parts, stop, max_distance, max_states
         )
         chosen = np.int64(0)
         distances[m] = outcome
@@ -103,11 +103,11 @@ def shortest_paths(
     """
     ids = world_ids(state, ids)
     check_goals(desired, len(ids), _goal_size(state))
-    _check_limits(max_states)
+    limit = _check_limits(max_states)
     distances = np.empty(len(ids), np.int32)
     bits = part_bits(parts)
     _distances(
-        state.cells, state.agent, ids, rule, DESIRED, desired, bits, stop_at_goal_tile, max_states, distances
+        state.cells, state.agent, ids, rule, DESIRED, desired, bits, stop_at_goal_tile, limit, max_states, distances
     )
     _refuse(distances, ids, max_states)
     return distances
@@ -118,10 +118,10 @@ def shortest_to_reward(
 ) -> np.ndarray:
     """int32 [M]: fewest steps from world `ids[m]` to the level's own success, -1 where there is no way."""
     ids = world_ids(state, ids)
-    _check_limits(max_states)
+    limit = _check_limits(max_states)
     distances = np.empty(len(ids), np.int32)
     no_goal = np.zeros((1, _goal_size(state)), np.uint8)
-    _distances(state.cells, state.agent, ids, rule, REWARD, no_goal, 0, True, max_states, distances)
+    _distances(state.cells, state.agent, ids, rule, REWARD, no_goal, 0, True, limit, max_states, distances)
     _refuse(distances, ids, max_states)
     return distances
 
@@ -145,7 +145,15 @@ def reachable_goals(
     limit = _check_limits(max_states, max_distance)
     no_goal = np.zeros(_goal_size(state), np.uint8)
     outcome, goals, distances = _goals_of(
-        state.cells[n], state.agent[n], rule, part_bits(parts), stop_at_goal_tile, limit, max_states, no_goal
+        state.cells[n],
+        state.agent[n],
+        rule,
+        EVERYTHING,
+        part_bits(parts),
+        stop_at_goal_tile,
+        limit,
+        max_states,
+        no_goal,
     )
     _refuse(np.array([outcome]), np.array([n]), max_states)
     return goals, distances
@@ -172,9 +180,9 @@ def sample_reachable_goals(
     goals = np.zeros((len(ids), _goal_size(state)), np.uint8)
     distances = np.empty(len(ids), np.int32)
     draws = rng.random(len(ids))
-    bits = part_bits(parts)
+    bits, stop = part_bits(parts), stop_at_goal_tile
     _samples(
-        state.cells, state.agent, ids, rule, bits, stop_at_goal_tile, limit, max_states, draws, goals, distances
+        state.cells, state.agent, ids, rule, EVERYTHING, bits, stop, limit, max_states, draws, goals, distances
     )
     _refuse(distances, ids, max_states)
     return goals, distances

@@ -20,8 +20,9 @@ class GridWorld:
 
     def __init__(self, spec: LevelSpec, num_envs: int, segments: Sequence[str] = DEFAULT_SEGMENTS):
         self.num_envs = num_envs
-        self.engine = GridEngine(spec, num_envs, TokenLayout(spec, segments))
-        self.observation_space = spaces.MultiDiscrete(self.engine.layout.nvec, dtype=np.uint8)
+        layout = TokenLayout(spec, segments)
+        self.engine = GridEngine(spec, num_envs, layout)
+        self.observation_space = spaces.MultiDiscrete(layout.nvec, dtype=np.uint8)
         self.action_space = spaces.Discrete(self.engine.num_actions)
 
     def reset(self, seed: int | None) -> np.ndarray:

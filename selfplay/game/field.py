@@ -15,10 +15,21 @@ class PlayingField(Protocol):
     written. G is the size of an achieved goal, P of an observation.
     """
 
-    num_envs: int
-    observation_space: spaces.Space  # of one player in one world: the world and the goal, flat
-    num_actions: int
-    max_steps: int  # the task's own time limit
+    @property
+    def num_envs(self) -> int:
+        """N."""
+
+    @property
+    def observation_space(self) -> spaces.Space:
+        """Of one player in one world: the world and the goal, flat."""
+
+    @property
+    def num_actions(self) -> int:
+        """Actions of the world; Alice's STOP comes after them."""
+
+    @property
+    def max_steps(self) -> int:
+        """The task's own time limit, environment steps."""
 
     def generate(self, ids: np.ndarray) -> None:
         """Draw fresh levels."""
@@ -45,7 +56,9 @@ class PlayingField(Protocol):
 class CurriculumField(PlayingField, Protocol):
     """A playing field that can also name, measure, draw and paint goals, and be saved."""
 
-    shape: tuple[int, int]  # (W, H) of the plane that goals are drawn on
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(W, H) of the plane that goals are drawn on."""
 
     def difficulty(self, state: Any, desired: np.ndarray, ids: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:
         """Exact shortest path from worlds `ids` of snapshot `state` to `desired` [N, G]: int32 [M], −1 unreachable.

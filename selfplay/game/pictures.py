@@ -40,11 +40,8 @@ class _Film:
             self.show(f"{name} {t + 1}" + (f", {end}" if last else ""), colour, hold=last)
 
 
-def round_frames(game: Game, index: int = 0) -> list[np.ndarray]:
-    """Plays one round and shows it in world `index`: Alice's turn, then Bob's. Frames uint8 [H, W, 3].
-
-    The game's field must be a `CurriculumField`.
-    """
+def round_frames(game: Game[CurriculumField], index: int = 0) -> list[np.ndarray]:
+    """Plays one round and shows it in world `index`: Alice's turn, then Bob's. Frames uint8 [H, W, 3]."""
     played, film = game.play(), _Film(game.field, index)
     proposed = bool(played.outcome.proposed[index])
     film.replay("Alice", _ALICE, played.before_alice, played.alice_turn, "STOP" if proposed else "no goal")

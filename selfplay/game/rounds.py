@@ -7,6 +7,7 @@ hands back batches whose task reward is the player's payoff, and whoever holds t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -45,10 +46,13 @@ class Round:
         return int(self.alice_turn.steps.sum() + self.bob_turn.steps.sum())
 
 
-class Game:
+F = TypeVar("F", bound=PlayingField)
+
+
+class Game(Generic[F]):
     """Alice and Bob over one batch of worlds."""
 
-    def __init__(self, field: PlayingField, alice: Learner, bob: Learner, config: GameConfig):
+    def __init__(self, field: F, alice: Learner, bob: Learner, config: GameConfig):
         self.field, self.config = field, config
         stop = field.num_actions if config.stop else None
         self._alice = TurnPlayer(alice, field, config.alice_limit, stop)

@@ -74,7 +74,8 @@ class TurnPlayer:
     def __init__(self, learner: Learner, field: PlayingField, limit: int, stop_action: int | None = None):
         self.learner, self.field, self.limit, self.stop_action = learner, field, limit, stop_action
         n, space = field.num_envs, field.observation_space
-        self._obs = np.zeros((limit + 1, n, *space.shape), space.dtype)
+        shape = tuple(space.shape or ())
+        self._obs = np.zeros((limit + 1, n, *shape), space.dtype)
         self._action = np.zeros((limit, n), np.int64)
         self._log_prob = np.zeros((limit, n), np.float32)
         self._value = np.zeros((limit, n, len(learner.streams)), np.float32)

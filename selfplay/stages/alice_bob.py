@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from selfplay.errors import warn
 from selfplay.game import curriculum
 from selfplay.game.alarms import alarms
 from selfplay.game.config import GameConfig
+from selfplay.game.field import CurriculumField
 from selfplay.game.pictures import goal_heatmap, round_frames
 from selfplay.game.rounds import Game, Round, play_target
 from selfplay.game.scores import goal_scores, task_scores
@@ -74,7 +76,9 @@ class AliceBob:
     }
     compared_by: ClassVar[tuple[str, ...]] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
 
-    def __init__(self, make_field, config: AliceBobConfig, seed: int, device: str = "cpu"):
+    def __init__(
+        self, make_field: Callable[[int, int], CurriculumField], config: AliceBobConfig, seed: int, device: str = "cpu"
+    ):
         self.config = config
         targets = round(config.game.target_share * config.num_envs)
         players = config.num_envs - targets
@@ -90,8 +94,8 @@ class AliceBob:
         )
         self.bob = _learner(self.field, config.bob, self.field.num_actions, seeds[3], device)
         self.game = Game(self.field, self.alice, self.bob, config.game)
-        self.target_field = make_field(targets, seeds[1]) if targets else None
-        self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if targets else None
+        self.target_field: CurriculumField | None = make_field(targets, seeds[1]) if targets else None
+        self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if self.target_field else None
         self.make_field, self._eval_seed = make_field, seeds[4]
         self._rng = np.random.default_rng(seeds[5])
         self._goals: deque[np.ndarray] = deque(maxlen=50)
@@ -106,7 +110,7 @@ class AliceBob:
         batches = [played.bob]
         scalars = curriculum.round_scalars(played)
         self.steps += played.steps
-        if self._target is not None:
+        if self._target is not None and self.target_field is not None:
             turn, batch = play_target(self._target, self.target_field)
             batches.append(batch)
             self.steps += int(turn.steps.sum())
@@ -260,7 +264,7 @@ def _rng_state(rng: np.random.Generator) -> np.ndarray:
 
 def _set_rng_state(rng: np.random.Generator, words: np.ndarray) -> None:
     high, low, inc_high, inc_low, uinteger, has_uint32 = (int(word) for word in words)
-    state = rng.bit_generator.state
+    state = dict(rng.bit_generator.state)
     state["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
     state["has_uint32"], state["uinteger"] = has_uint32, uinteger
     rng.bit_generator.state = state

@@ -61,7 +61,7 @@ class ScatteredEnv(MiniGridEnv):
         kind = int(self.np_random.integers(5 if in_box else 16))
         colour = self._rand_color()
         if not self.deadly and kind in (3, 8):  # neither goals nor lava: episodes last
-            kind = 5
+            kind = 2 if in_box else 5
         if kind in (0, 1, 2):
             return (Key, Ball, Floor)[kind](colour)
         if kind == 3:
