@@ -59,21 +59,24 @@ class Adam:
         _squares(self.gradient.numpy(), self.live, self.row_width, parts)
         return math.sqrt(parts.sum())
 
-    def step(self, learning_rate: float, max_norm: float, norm: float) -> None:
-        """One step against the gradient, whose length is `norm`, scaled down to `max_norm` if it is longer."""
+    def step(self, learning_rate: float, max_norm: float, norm: float, kernel: bool = True) -> None:
+        """One step against the gradient, whose length is `norm`, scaled down to `max_norm` if it is longer.
+
+        kernel: False takes plain torch, as devices other than the CPU always do.
+        """
         self.steps += 1
         scale = min(1.0, max_norm / (norm + 1e-6))
         rate = learning_rate / (1 - BETA_1**self.steps)
         root = 1 / math.sqrt(1 - BETA_2**self.steps)
-        vectors = (self.parameter, self.gradient, self.exp_avg, self.exp_avg_sq)
-        if self.gradient.device.type == "cpu":
+        if kernel and self.gradient.device.type == "cpu":
+            vectors = (self.parameter, self.gradient, self.exp_avg, self.exp_avg_sq)
             numbers = (np.float32(number) for number in (scale, rate, root))
             _step(*(vector.numpy() for vector in vectors), self.live, self.row_width, *numbers)
-            return
-        gradient = self.gradient * scale
-        self.exp_avg.lerp_(gradient, 1 - BETA_1)
-        self.exp_avg_sq.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-        self.parameter.addcdiv_(self.exp_avg, (self.exp_avg_sq.sqrt() * root).add_(EPSILON), value=-rate)
+        else:
+            gradient = self.gradient * scale
+            self.exp_avg.lerp_(gradient, 1 - BETA_1)
+            self.exp_avg_sq.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            self.parameter.addcdiv_(self.exp_avg, (self.exp_avg_sq.sqrt() * root).add_(EPSILON), value=-rate)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Flat mapping: both moments of every parameter, and the number of steps."""

@@ -128,7 +128,8 @@ def test_fused_gradient_takes_the_steps_of_autograd(settings, streams):
         assert not torch.equal(start, p)
 
 
-def test_adam_is_torchs():
+@pytest.mark.parametrize("kernel", [True, False])
+def test_adam_is_torchs(kernel):
     torch.manual_seed(0)
     module, twin = nn.Linear(30, 7), nn.Linear(30, 7)
     twin.load_state_dict(module.state_dict())
@@ -138,7 +139,7 @@ def test_adam_is_torchs():
         ours.gradient.zero_()
         (module(x) ** 2).sum().backward()
         norm = ours.gradient_norm()
-        ours.step(0.01, 0.5, norm)
+        ours.step(0.01, 0.5, norm, kernel=kernel)
         theirs.zero_grad()
         (twin(x) ** 2).sum().backward()
         assert norm == pytest.approx(nn.utils.clip_grad_norm_(twin.parameters(), 0.5).item(), rel=1e-5)
