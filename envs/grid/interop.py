@@ -115,7 +115,7 @@ def from_minigrid(envs: Sequence[gym.Env]) -> GridVectorEnv:
         for key, value in form.items():
             if value != forms[0][key] and key != "level":
                 raise ValueError(f"environment {n} has {key} {value}, environment 0 has {forms[0][key]}: expected one")
-    plain = [env.unwrapped for env in envs]
+    plain: list[Any] = [env.unwrapped for env in envs]
     form = forms[0]
     missions = [env.mission for env in plain]
     level = form["level"]
@@ -143,7 +143,7 @@ def _form(env: gym.Env, n: int) -> dict[str, Any]:
     if not isinstance(env.unwrapped, MiniGridEnv):
         raise ValueError(f"environment {n} is a {type(env.unwrapped).__name__}, expected a MiniGridEnv")
     observation, view_size = "image", None
-    outer = env
+    outer: Any = env
     while isinstance(outer, gym.Wrapper):
         if isinstance(outer, FullyObsWrapper):
             observation = "full"
@@ -279,7 +279,7 @@ def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
     view_size = worlds.layout.view_size
     if level.minigrid_id is None:
         return LoadedLevel(level, worlds.max_steps, view_size, cells, agent)
-    env = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
+    env: Any = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
     env.max_steps = worlds.max_steps
     env.see_through_walls = level.see_through_walls
     env.mission = level.mission.text(agent[MISSION:OVER])

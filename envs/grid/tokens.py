@@ -71,9 +71,7 @@ class TokenLayout(RowLayout):
     names: the segments in order.  slices: name to slice of the row.  nvec: int64 [P], tokens are below nvec.
     """
 
-    def __init__(
-        self, spec: LevelSpec, segments: Sequence[str] = DEFAULT_SEGMENTS, view_size: int = 7
-    ) -> None:
+    def __init__(self, spec: LevelSpec, segments: Sequence[str] = DEFAULT_SEGMENTS, view_size: int = 7) -> None:
         size = check_view_size(view_size)
         if isinstance(segments, str) or not segments:
             raise ValueError(f"segments is {segments!r}, expected a sequence of names from {', '.join(SEGMENTS)}")

@@ -261,7 +261,7 @@ class GridVectorEnv(VectorEnv):
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed has {len(seed)} entries, expected one for each of {self.num_envs} environments")
             for n in chosen:
-                own = seed[n]
+                own = seed[int(n)]
                 if own is not None:
                     self.engine.seed(own, ids=np.array([n]))
                 elif not self.state.stream[n].any():

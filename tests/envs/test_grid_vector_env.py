@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 
 import gymnasium as gym
 import numba as nb
@@ -305,3 +307,38 @@ def test_importing_envs_is_light():
     code = "import sys, envs; print([m for m in ('numba', 'torch', 'minigrid', 'pygame') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_busy_machine_does_not_stall_the_threads():
+    """One busy process a core: all threads together are not much slower than one. Spinning barriers made it 1/20."""
+    worlds = GridVectorEnv("DoorKey-8x8-v0", 4096)
+    worlds.reset(seed=0)
+    actions = np.zeros(4096, np.int64)
+    usual = nb.get_num_threads()
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    rates = {}
+    try:
+        for threads in (1, usual):
+            nb.set_num_threads(threads)
+            started, calls = time.perf_counter(), 0
+            while time.perf_counter() - started < 2:
+                worlds.step(actions)
+                calls += 1
+            rates[threads] = calls / (time.perf_counter() - started)
+    finally:
+        nb.set_num_threads(usual)
+        for process in busy:
+            process.kill()
+    assert rates[usual] > 0.3 * rates[1], rates
+
+
+def test_the_environment_variables_are_left_as_they_were():
+    code = (
+        "import os; before = dict(os.environ); import envs.grid.engine; "
+        "print(sorted(set(os.environ) ^ set(before)), 'GOMP_SPINCOUNT' in os.environ)"
+    )
+    clean = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    assert "GOMP_SPINCOUNT" not in found.stdout
+    assert found.stdout.strip().endswith("False")
