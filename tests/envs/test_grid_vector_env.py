@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import gymnasium as gym
 import numba as nb
@@ -19,6 +20,7 @@ from envs.grid.levels import LEVELS, level_spec
 from envs.grid.single_env import GridEnv
 from envs.grid.vector_env import GridVectorEnv
 
+ROOT = Path(__file__).parents[2]
 ONE_OF_EACH = [
     "Empty-Random-6x6-v0",
     "FourRooms-v0",
@@ -305,7 +307,7 @@ def test_goals_from_the_environment():
 
 def test_importing_envs_is_light():
     code = "import sys, envs; print([m for m in ('numba', 'torch', 'minigrid', 'pygame') if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
 
 
@@ -339,6 +341,8 @@ def test_the_environment_variables_are_left_as_they_were():
         "print(sorted(set(os.environ) ^ set(before)), 'GOMP_SPINCOUNT' in os.environ)"
     )
     clean = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean, cwd=ROOT
+    )
     assert "GOMP_SPINCOUNT" not in found.stdout
     assert found.stdout.strip().endswith("False")
