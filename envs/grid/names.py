@@ -1,4 +1,4 @@
-"""MiniGrid's object, colour and state names in the order of their indices. Free of numba, so that a list of ids is too."""
+"""MiniGrid's object, colour and state names by index. Free of numba, so that listing ids is, too."""
 
 OBJECTS = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", "agent")
 COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
