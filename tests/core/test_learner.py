@@ -51,10 +51,13 @@ def test_the_identity_task_is_learnt(fused):
 def test_value_of_a_constant_reward(cut_as):
     # 1/(1 - .9) = 10 where episodes are only cut every 3 steps; had they ended, at most 1 + .9 + .81 = 2.71.
     world = CueWorld(16, pays_always=True, terminates=cut_as == "terminated")
-    learner = learner_for(world, [Stream(TaskReward(), gamma=0.9)], learning_rate=0.01, minibatch_size=64)
+    learner = learner_for(
+        world, [Stream(TaskReward(), gamma=0.9)], learning_rate=0.01, lr_schedule="linear", minibatch_size=64
+    )
     rollout = Rollout(world, 16, 1)
     rollout.start(world, seed=0)
-    for _ in range(100):
+    for round in range(150):
+        learner.progress = round / 150
         batch, _ = collect(world, learner, rollout)
         learner.update(batch)
     value = learner.value(torch.arange(1, 5, dtype=torch.uint8)[:, None])
@@ -70,10 +73,11 @@ def test_a_stream_that_is_not_episodic_bootstraps_through_termination():
 
     world = CueWorld(16, pays_always=True, terminates=True)
     streams = [Stream(TaskReward(), gamma=0.9), Stream(Endless(), gamma=0.9)]
-    learner = learner_for(world, streams, learning_rate=0.01, minibatch_size=64)
+    learner = learner_for(world, streams, learning_rate=0.01, lr_schedule="linear", minibatch_size=64)
     rollout = Rollout(world, 16, 2)
     rollout.start(world, seed=0)
-    for _ in range(100):
+    for round in range(150):
+        learner.progress = round / 150
         batch, _ = collect(world, learner, rollout)
         learner.update(batch)
     task, endless = learner.value(torch.arange(1, 5, dtype=torch.uint8)[:, None]).T
