@@ -2,7 +2,7 @@
 
     python benchmarks/hallway.py --seeds 5 --out runs/reference/hallway
 
-`grid/Hallway-25-v0`, repeat, time payoff. Every one of the 25 · 24 pairs (s, s*) is put to Bob, who plays his likeliest
+`grid/Hallway-25-v0`, repeat, time payoff, no cloning: the game of 2017. Every one of the 25 · 24 pairs (s, s*) is put to Bob, who plays his likeliest
 action; the path is shortest if t_B = |s - s*|. Alice's expected payoff is the mean over the last tenth of the rounds.
 
 The paper's t_max of 30 leaves Bob 30 - t_A steps, too few for any pair further apart than 15: these are never solved
@@ -51,16 +51,16 @@ def main(seeds: int, steps: int, t_max: int, threads: int | None, pairs: tuple[s
     from _report import write_report
 
     from envs.grid.levels import level_spec
-    from selfplay.config import apply_overrides, parse_pairs
-    from selfplay.methods import find_method
+    from selfplay.config import parse_pairs
+    from selfplay.methods import method_settings
     from selfplay.threads import set_threads
     from selfplay.train import build_stage
 
     threads = set_threads(threads)
     overrides = {
-        "game.t_max": str(t_max), "game.payoff_scale": "0.033", "game.goal": "position", "segments": "position",
+        "game.t_max": str(t_max), "game.payoff_scale": "0.033", "game.goal": "position", "segments": "position", "game.clone": "0",
     } | parse_pairs(pairs)  # fmt: skip
-    settings = apply_overrides(find_method("alice-bob").config(), overrides)
+    settings = method_settings("alice-bob", overrides)
     rows = []
     for seed in range(seeds):
         stage = build_stage("alice-bob", level_spec(f"Hallway-{LENGTH}-v0"), settings, seed, "cpu")

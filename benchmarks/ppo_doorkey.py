@@ -10,6 +10,7 @@ evaluation; ours leave out the compiler, which is told apart.
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import click
@@ -18,11 +19,10 @@ import click
 def ours(env: str, seed: int, limit: int, overrides: dict[str, str]) -> dict:
     """Train to .95 or `limit` steps."""
     from envs.grid.levels import level_spec
-    from selfplay.config import apply_overrides
-    from selfplay.methods import find_method
+    from selfplay.methods import method_settings
     from selfplay.train import build_stage
 
-    settings = apply_overrides(find_method("ppo").config(), overrides)
+    settings = method_settings("ppo", overrides)
     stage = build_stage("ppo", level_spec(env), settings, seed, "cpu")
     seconds, success = 0.0, 0.0
     while stage.steps < limit:
@@ -95,10 +95,8 @@ def peer(env: str, seed: int, limit_seconds: float, threads: int) -> dict:
         policy_kwargs={"net_arch": [64, 64]}, seed=seed, device="cpu",
     )  # fmt: skip
     watch = Watch()
-    try:
+    with contextlib.suppress(StopIteration):
         model.learn(10**9, callback=watch)
-    except StopIteration:
-        pass
     return {
         "who": "stable-baselines3", "seed": seed, "steps": model.num_timesteps, "seconds": watch.seconds,
         "steps_per_second": model.num_timesteps / watch.seconds, "success": watch.success,

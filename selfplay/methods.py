@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,14 @@ METHODS: dict[str, Method] = {
     "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_config, _ppo),
 }
 """Name to method, in alphabetical order."""
+
+
+def method_settings(name: str, overrides: Mapping[str, str]) -> BaseModel:
+    """The settings of method `name`: its defaults with dotted keys set from text. UserError for what does not fit."""
+    from selfplay.config import apply_overrides
+
+    model = find_method(name).config()
+    return apply_overrides(model, overrides, base=model())
 
 
 def find_method(name: str) -> Method:

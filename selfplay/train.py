@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfplay import checkpoint
-from selfplay.config import apply_overrides, flatten
+from selfplay.config import flatten
 from selfplay.errors import UserError
-from selfplay.methods import find_method
+from selfplay.methods import find_method, method_settings
 from selfplay.rundir import RunDir, default_run_dir
 from selfplay.runlog import RunLog
 from selfplay.signals import StopRequest
@@ -54,7 +54,6 @@ def run_training(
     from envs.grid.levels import level_spec
 
     limit_spinning()
-    chosen = find_method(method)
     try:
         spec = level_spec(env)
     except ValueError as error:
@@ -62,7 +61,7 @@ def run_training(
     given = dict(overrides or {})
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
-    settings = apply_overrides(chosen.config(), given)
+    settings = method_settings(method, given)
     path = run_dir or default_run_dir(method, env, seed)
     with RunDir(path) as folder:
         threads = _set_threads(threads, folder.record())

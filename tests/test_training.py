@@ -104,11 +104,10 @@ def test_evaluation_repeats_itself_and_leaves_the_run_alone(method, tmp_path, ca
 def test_evaluation_does_not_disturb_training(tmp_path):
     """Evaluating and drawing between iterations changes nothing that is learnt."""
     from envs.grid.levels import level_spec
-    from selfplay.config import apply_overrides
-    from selfplay.methods import find_method
+    from selfplay.methods import method_settings
     from selfplay.train import build_stage
 
-    settings = apply_overrides(find_method("alice-bob").config(), SMALL["alice-bob"])
+    settings = method_settings("alice-bob", SMALL["alice-bob"])
     quiet, watched = (build_stage("alice-bob", level_spec("DoorKey-5x5-v0"), settings, 0, "cpu") for _ in range(2))
     for _ in range(3):
         quiet.iterate(0.0)

@@ -19,7 +19,7 @@ from selfplay.core.config import PPOConfig
 from selfplay.core.policy import ActorCritic
 from selfplay.core.ppo import Minibatch, normalised, ppo_loss
 from selfplay.core.streams import ReturnScale, Stream, check_streams
-from selfplay.core.transitions import Transitions
+from selfplay.core.transitions import Demonstration, Transitions
 
 
 class Act(NamedTuple):
@@ -134,10 +134,14 @@ class Learner:
         """The value heads' estimates, float32 [B, K], of obs [B, P]."""
         return self.act(obs, deterministic=True).value.to(self.device)
 
-    def update(self, *batches: Transitions) -> dict[str, float]:
+    def update(self, *batches: Transitions, demonstrations: Sequence[Demonstration] = ()) -> dict[str, float]:
         """Learn from what was played; batches may differ in T and N. Returns metrics.
 
         Every source pays, then the policy learns from all played steps together, then every source learns.
+
+        demonstrations are cloned with the clipped ratio of OpenAI 2021 (arXiv 2101.04882, L_abc): they enter the
+        surrogate with their weight for an advantage, which no normalisation touches (so `normalise_over` must be
+        "batch", or nothing be normalised).
 
         Metrics: those of `ppo_loss` (means over minibatches), gradient_norm (before clipping), learning_rate, epochs,
         explained_variance/<stream>, reward/<stream> (mean per played step as the stream saw it), <source>/<metric>.
@@ -155,6 +159,9 @@ class Learner:
             paid = [self._pay(batch, place) for place, batch in enumerate(batches)]
             steps, rows = self._flatten(batches, paid)
             metrics |= self._describe(steps, rows, paid)
+            metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
+            if metrics["demonstrated_steps"]:
+                steps, rows = self._append(steps, rows, demonstrations)
         metrics |= self._optimise(steps, rows)
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in batches]
@@ -198,6 +205,21 @@ class Learner:
         if self.config.normalise_advantage and self.config.normalise_over == "batch":
             steps.advantage[rows] = normalised(steps.advantage[rows])
         return steps, rows
+
+    def _append(
+        self, steps: Minibatch, rows: Tensor, demonstrations: Sequence[Demonstration]
+    ) -> tuple[Minibatch, Tensor]:
+        """`steps` and `rows` with the demonstrations behind; their values are held where they are."""
+        if self.config.normalise_advantage and self.config.normalise_over == "minibatch":
+            raise ValueError('learner: demonstrations need normalise_over "batch", got "minibatch"')
+        parts = [[steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value]]
+        for demonstration in demonstrations:
+            obs, action = demonstration.obs.to(self.device), demonstration.action.to(self.device)
+            parameters, value = self.policy(obs)
+            log_prob = self.policy.distribution.log_prob(parameters, action)
+            parts.append([obs, action, log_prob, torch.full_like(log_prob, demonstration.weight), value, value])
+        joined = Minibatch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        return joined, torch.cat([rows, torch.arange(len(steps.action), len(joined.action), device=rows.device)])
 
     def _describe(self, steps: Minibatch, rows: Tensor, paid: list[Tensor]) -> dict[str, float]:
         """Mean reward and explained variance of every stream."""

@@ -99,3 +99,16 @@ class Transitions:
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
         return Transitions(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """M steps that somebody else played well, to be imitated.
+
+    obs: as in `Transitions`, [M, P], with the imitator's own goal in them. action: int64 [M]. weight: the advantage, in
+    units of the batch's normalised ones, that each of these actions is taken to have.
+    """
+
+    obs: Tensor
+    action: Tensor
+    weight: float

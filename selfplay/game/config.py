@@ -10,7 +10,10 @@ GoalPart = Literal["position", "direction", "carried", "objects"]
 
 
 class GameConfig(BaseModel):
-    """Rules of asymmetric self-play. Defaults are the grid settings of arXiv 1703.05407 (γ .1, t_max 80)."""
+    """Rules of asymmetric self-play.
+
+    Defaults are the grid settings of arXiv 1703.05407 (γ .1, t_max 80) and the cloning of arXiv 2101.04882.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -26,12 +29,24 @@ class GameConfig(BaseModel):
     alice_steps: Annotated[int, Field(ge=1)] | None = Field(
         None, description="longest turn of Alice; unset: t_max (with stop=False: t_max // 2)"
     )
+    clone: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="weight of cloning Alice's way where Bob failed (ABC, arXiv 2101.04882), repeat mode only; "
+        "0 is the game of 2017; unset: 0.5 in repeat mode",
+    )
     target_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="share of Bob's episodes that are the target task, with an empty goal"
     )
     goal: tuple[GoalPart, ...] = Field(
         ("position", "carried", "objects"), min_length=1, description="what of Alice's end state Bob must match"
     )
+
+    @property
+    def clone_weight(self) -> float:
+        """`clone`, or what it stands for where it is unset."""
+        if self.clone is None:
+            return 0.5 if self.mode == "repeat" else 0.0
+        return self.clone
 
     @property
     def alice_limit(self) -> int:

@@ -7,12 +7,13 @@ hands back batches whose task reward is the player's payoff, and whoever holds t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+import torch
 
 from selfplay.core.learner import Learner
-from selfplay.core.transitions import Transitions
+from selfplay.core.transitions import Demonstration, Transitions
 from selfplay.game.config import GameConfig
 from selfplay.game.field import PlayingField
 from selfplay.game.payoffs import PAYOFFS, Outcome
@@ -25,6 +26,7 @@ class Round:
 
     start, end: achieved goals [N, G] before and after Alice's turn; desired: what Bob was asked for, [N, G].
     before_alice, before_bob: snapshots of the worlds each of them began in. alice_payoff, bob_payoff: float32 [N].
+    demonstration: Alice's way to the goals that Bob missed, as Bob would have seen it.
     """
 
     outcome: Outcome
@@ -39,6 +41,7 @@ class Round:
     bob_payoff: np.ndarray
     alice: Transitions
     bob: Transitions
+    demonstration: Demonstration | None
 
     @property
     def steps(self) -> int:
@@ -53,6 +56,8 @@ class Game(Generic[F]):
     """Alice and Bob over one batch of worlds."""
 
     def __init__(self, field: F, alice: Learner, bob: Learner, config: GameConfig):
+        if config.clone_weight > 0 and config.mode == "reverse":
+            raise ValueError("game.clone: Alice's way leads to Bob's goal in repeat mode only, game.mode is reverse")
         self.field, self.config = field, config
         stop = field.num_actions if config.stop else None
         self._alice = TurnPlayer(alice, field, config.alice_limit, stop)
@@ -76,6 +81,10 @@ class Game(Generic[F]):
         bob = self._bob.play(proposed, desired, limits, check_goal=True)
         outcome = Outcome(alice.steps, proposed, bob.solved, bob.steps, limits)
         alice_payoff, bob_payoff = PAYOFFS[config.payoff](outcome, config.payoff_scale)
+        demonstration = None
+        if config.clone_weight > 0:
+            failed = np.flatnonzero(proposed & ~bob.solved)
+            demonstration = demonstrate(field, before_alice, alice, end, failed, config.clone_weight)
         return Round(
             outcome=outcome,
             start=start,
@@ -89,6 +98,7 @@ class Game(Generic[F]):
             bob_payoff=bob_payoff,
             alice=alice.transitions(spread(alice, alice_payoff)),
             bob=bob.transitions(spread(bob, bob_payoff, -config.payoff_scale if config.payoff == "time" else 0.0)),
+            demonstration=demonstration,
         )
 
 
@@ -104,6 +114,27 @@ def spread(turn: Turn, payoff: np.ndarray, running: float = 0.0) -> np.ndarray:
     last = turn.decisions[played] - 1
     reward[last, played] += payoff[played] - running * turn.decisions[played]
     return reward
+
+
+def demonstrate(
+    field: PlayingField, before: Any, turn: Turn, desired: np.ndarray, ids: np.ndarray, weight: float
+) -> Demonstration | None:
+    """The environment steps of `turn` in worlds `ids`, seen with the goal `desired` [N, G]; None without a step.
+
+    before: snapshot of the worlds the turn began in; the field is left where the turn ended.
+    """
+    field.restore(before, np.arange(field.num_envs))
+    row = np.zeros((field.num_envs, *(field.observation_space.shape or ())), field.observation_space.dtype)
+    seen, done = [], []
+    for t in range(int(turn.steps[ids].max(initial=0))):
+        active = ids[turn.steps[ids] > t]
+        field.observe(desired, row, active)
+        seen.append(row[active])
+        done.append(turn.action[t, active])
+        field.step(turn.action[t], active)
+    if not seen:
+        return None
+    return Demonstration(torch.from_numpy(np.concatenate(seen)), torch.from_numpy(np.concatenate(done)), weight)
 
 
 def play_target(player: TurnPlayer, field: PlayingField) -> tuple[Turn, Transitions]:

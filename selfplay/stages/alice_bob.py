@@ -42,8 +42,8 @@ class AliceBobConfig(BaseModel):
     )
     eval_goals: int = Field(512, ge=1, description="fresh levels of an evaluation")
     game: GameConfig = GameConfig()
-    alice: PPOConfig = PPOConfig()
-    bob: PPOConfig = PPOConfig()
+    alice: PPOConfig = PPOConfig(normalise_over="batch")
+    bob: PPOConfig = PPOConfig(normalise_over="batch")
 
 
 class AliceBob:
@@ -71,7 +71,7 @@ class AliceBob:
         "learning": {
             "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
             "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
-            "explained variance": ["alice/train/explained_variance", "bob/train/explained_variance"],
+            "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
         },
     }
     compared_by: ClassVar[tuple[str, ...]] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
@@ -126,7 +126,8 @@ class AliceBob:
         scalars |= prefixed("alice/train", self.alice.update(played.alice))
         batches = [batch for batch in batches if bool(batch.mask.any())]
         if batches:
-            scalars |= prefixed("bob/train", self.bob.update(*batches))
+            shown = [played.demonstration] if played.demonstration else []
+            scalars |= prefixed("bob/train", self.bob.update(*batches, demonstrations=shown))
         scalars |= alarms(scalars)
         self.rounds += 1
         self._last = scalars

@@ -43,7 +43,7 @@ class PPOStage:
         "learning": {
             "entropy (nats)": ["train/entropy"],
             "KL to the acting policy (nats)": ["train/approx_kl"],
-            "explained variance": ["train/explained_variance"],
+            "explained variance": ["train/explained_variance/task"],
         },
     }
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")

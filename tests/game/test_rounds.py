@@ -1,6 +1,7 @@
 """Rounds of the game with scripted players on a line, followed by hand."""
 
 import numpy as np
+import pytest
 from line import LEFT, RIGHT, STOP, LineField, Script, towards_goal
 
 from selfplay.game.config import GameConfig
@@ -140,3 +141,21 @@ def test_the_tasks_time_limit_does_not_end_a_turn_of_the_game():
     played, _, _ = play([RIGHT, LEFT] * 15 + [STOP], towards_goal, t_max=60)
     assert played.outcome.t_alice[0] == 30
     assert played.outcome.proposed[0]
+
+
+def test_alices_way_to_a_missed_goal_is_shown_as_bob_would_have_seen_it():
+    # Alice 4 → 5 → 6 → 7 → STOP; Bob paces and fails. Shown: cells 4, 5, 6 with goal 7, and RIGHT in each.
+    played, _, _ = play([RIGHT, RIGHT, RIGHT, STOP], [LEFT, RIGHT] * 5, clone=0.5)
+    np.testing.assert_array_equal(played.demonstration.obs, [[5, 8], [6, 8], [7, 8]])
+    np.testing.assert_array_equal(played.demonstration.action, [RIGHT] * 3)
+    assert played.demonstration.weight == 0.5
+
+
+def test_a_goal_bob_reached_is_not_shown():
+    played, _, _ = play([RIGHT, RIGHT, RIGHT, STOP], towards_goal, clone=0.5)
+    assert played.demonstration is None
+
+
+def test_cloning_is_for_repeat_mode():
+    with pytest.raises(ValueError, match=r"game\.clone"):
+        play([STOP], towards_goal, clone=0.5, mode="reverse")
