@@ -122,7 +122,16 @@ def features(spec: LevelSpec, sample: Sample) -> dict[str, list]:
     distance = [
         abs(x - goal[0][0]) + abs(y - goal[0][1]) if goal else -1 for (x, y), goal in zip(agents, goals, strict=True)
     ]
-    found: dict[str, list] = {"distance to goal": distance, "mission": sample.missions}
+    front_x = sample.x + (sample.direction == 0) - (sample.direction == 2)
+    front_y = sample.y + (sample.direction == 1) - (sample.direction == 3)
+    front = sample.kinds[np.arange(len(agents)), front_x, front_y] * 4 + sample.states[
+        np.arange(len(agents)), front_x, front_y
+    ]
+    found: dict[str, list] = {
+        "distance to goal": distance,
+        "mission": sample.missions,
+        "in front of the agent": front.tolist(),
+    }
     walls = [int(count) for count in (sample.kinds == WALL).sum((1, 2))]
     if spec.id.startswith("DoorKey"):
         found["split column and door row"] = doors
