@@ -205,9 +205,26 @@ def envs() -> None:
 
 
 @main.command()
-def methods() -> None:
-    """List the methods that `selfplay train` knows."""
-    _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
+@click.argument("method", required=False)
+def methods(method: str | None) -> None:
+    """List the methods that `selfplay train` knows, or the settings of METHOD."""
+    if method is None:
+        _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
+        return
+    from selfplay.config import flatten, keys
+    from selfplay.methods import find_method
+
+    model = find_method(method).config()
+    defaults = flatten(model())
+    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(model).items()]
+    _print_table(("setting", "default", ""), rows)
+
+
+def _as_typed(value: Any) -> str:
+    """A default as `--set` would take it."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> None:

@@ -10,36 +10,33 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 class PPOConfig(BaseModel):
-    """Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347) with the details of Huang et al. 2022.
-
-    learning_rate: Adam's step size at the start; lr_schedule "linear" brings it to 0 at the end of the run.
-    epochs: passes over each batch. minibatch_size: steps a gradient is averaged over; a batch is cut into the number
-        of equal parts that comes nearest to it.
-    gamma: discount of the task stream per step; other streams bring their own. lam: λ of generalised advantages.
-    clip: ε of the clipped surrogate. clip_value: how far a value may move from what it was when acting, None: freely.
-    entropy: weight of the entropy bonus (nats). value_coef: weight of ½·(value - return)².
-    max_grad_norm: longest allowed gradient over all parameters together.
-    normalise_advantage: to mean 0 and variance 1, over each minibatch or, with normalise_over "batch", over the batch.
-    target_kl: no further epoch once the mean KL(old‖new) of an epoch (nats, Schulman's r - 1 - log r) is above it.
-    hidden: widths of the shared layers, ReLU between. fused: use the hand-written gradient where there is one (CPU,
-        token observations, discrete actions, two hidden layers); False takes autograd everywhere.
-    """
+    """Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347) with the details of Huang et al. 2022."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    learning_rate: float = Field(1e-3, gt=0, le=1)
-    lr_schedule: Literal["constant", "linear"] = "constant"
-    epochs: int = Field(2, ge=1, le=1000)
-    minibatch_size: int = Field(16384, ge=1)
-    gamma: float = Field(0.99, ge=0, le=1)
-    lam: float = Field(0.95, ge=0, le=1)
-    clip: float = Field(0.2, gt=0, lt=1)
-    clip_value: float | None = Field(None, gt=0)
-    entropy: float = Field(0.01, ge=0)
-    value_coef: float = Field(0.5, ge=0)
-    max_grad_norm: float = Field(0.5, gt=0)
-    normalise_advantage: bool = True
-    normalise_over: Literal["minibatch", "batch"] = "minibatch"
-    target_kl: float | None = Field(None, gt=0)
-    hidden: tuple[Width, ...] = Field((64, 64), min_length=1)
-    fused: bool = True
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
+    lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear: to 0 at the end of the run")
+    epochs: int = Field(2, ge=1, le=1000, description="passes over each batch")
+    minibatch_size: int = Field(
+        16384,
+        ge=1,
+        description="steps a gradient is averaged over; a batch is cut into the nearest number of equal parts",
+    )
+    gamma: float = Field(0.99, ge=0, le=1, description="discount per step of the task stream; others bring their own")
+    lam: float = Field(0.95, ge=0, le=1, description="λ of generalised advantages")
+    clip: float = Field(0.2, gt=0, lt=1, description="ε of the clipped surrogate")
+    clip_value: float | None = Field(
+        None, gt=0, description="how far a value may move from what it was when acting; none: freely"
+    )
+    entropy: float = Field(0.01, ge=0, description="weight of the entropy bonus (nats)")
+    value_coef: float = Field(0.5, ge=0, description="weight of ½·(value - return)²")
+    max_grad_norm: float = Field(0.5, gt=0, description="longest allowed gradient over all parameters together")
+    normalise_advantage: bool = Field(True, description="advantages to mean 0 and variance 1")
+    normalise_over: Literal["minibatch", "batch"] = Field("minibatch", description="over what they are normalised")
+    target_kl: float | None = Field(
+        None, gt=0, description="no further epoch once an epoch's mean KL (nats, Schulman's r - 1 - log r) is above it"
+    )
+    hidden: tuple[Width, ...] = Field((64, 64), min_length=1, description="widths of the shared layers, ReLU between")
+    fused: bool = Field(
+        True, description="the hand-written gradient where there is one (CPU, tokens, two layers); false: autograd"
+    )

@@ -38,7 +38,7 @@ class AliceBobConfig(BaseModel):
         ("view", "full", "position", "direction", "carried"), description="what both players see of the world"
     )
     proposals: int = Field(
-        64, ge=0, description="rounds' goals written to proposals.jsonl, drawn evenly, per iteration"
+        64, ge=0, description="goals of each round that are written to proposals.jsonl, drawn evenly"
     )
     eval_goals: int = Field(512, ge=1, description="fresh levels of an evaluation")
     game: GameConfig = GameConfig()

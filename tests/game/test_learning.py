@@ -1,4 +1,4 @@
-"""Each player learns its part, which a random one fails; and the exact engine behind the game agrees with its oracle."""
+"""Each player learns its part, which a random one fails; the game agrees with the engine's exact oracle."""
 
 import numpy as np
 import pytest
