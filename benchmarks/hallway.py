@@ -2,9 +2,9 @@
 
     python benchmarks/hallway.py --seeds 5 --out runs/reference/hallway
 
-`grid/Hallway-25-v0`, repeat, time payoff, no cloning: the game of 2017. Every one of the 25 · 24 pairs (s, s*) is put to
-Bob, who plays his likeliest action; the path is shortest if t_B = |s - s*|. Alice's expected payoff is the mean over the
-last tenth of the rounds.
+`grid/Hallway-25-v0`, repeat, time payoff, no cloning: the game of 2017. Every one of the 25 · 24 pairs (s, s*) is put
+to Bob, who plays his likeliest action; the path is shortest if t_B = |s - s*|. Alice's expected payoff is the mean over
+the last tenth of the rounds.
 
 The paper's t_max of 30 leaves Bob 30 - t_A steps, too few for any pair further apart than 15: these are never solved
 while training. The default here is 60, with which every pair can be; `--t-max 30` is the paper's. With the learners'
