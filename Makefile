@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DEMO_STEPS ?= 3M
+DEMO_STEPS ?= 30M
 WORKERS ?= 2
 
 .DELETE_ON_ERROR:

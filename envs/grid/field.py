@@ -15,8 +15,6 @@ from envs.grid.state import GridState
 from envs.grid.symbols import DOOR, TRIPLE
 from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
 
-_TILE = 16  # pixels a cell in `frame`
-
 
 class GridField:
     """N worlds of one level. What its methods take and give is written at `selfplay.game.field.PlayingField`.
@@ -112,12 +110,12 @@ class GridField:
         return achieved[:, :2].astype(np.int64) - 1
 
     def frame(self, index: int) -> np.ndarray:
-        """MiniGrid's own picture of one world, uint8 [16 * H, 16 * W, 3]."""
+        """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16."""
         from envs.grid.interop import LoadedLevel  # brings in pygame
 
         state = self.engine.state
         level = LoadedLevel(self.spec, self.max_steps, 7, state.cells[index], state.agent[index])
-        return level.get_frame(tile_size=_TILE)
+        return level.get_frame(tile_size=32 if max(self.shape) <= 10 else 16)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The three arrays of the state."""

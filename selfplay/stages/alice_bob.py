@@ -46,6 +46,32 @@ class AliceBobConfig(BaseModel):
     bob: PPOConfig = PPOConfig(normalise_over="batch")
 
 
+_CHARTS: Layout = {
+    "curriculum": {
+        "difficulty of Alice's goals (shortest path; 10 %, median, 90 %)": Band(
+            "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
+        ),
+        "what became of her goals: solved ■ trivial ◆": ["curriculum/solved", "curriculum/trivial"],
+        "turns without a goal: no STOP ■ dead ◆": ["alice/not_stopped", "alice/invalid"],
+        "length of the turns (steps): Alice ■ Bob ◆": ["alice/t_A", "bob/t_B"],
+        "payoffs: Alice ■ Bob ◆": ["alice/payoff", "bob/payoff"],
+    },
+    "what Bob can do": {
+        "success on uniformly drawn goals": ["eval/zero_shot"],
+        "detour on these (t_B / shortest)": ["eval/zero_shot_t_B_over_shortest"],
+    },
+    "learning": {
+        "entropy (nats): Alice ■ Bob ◆": ["alice/train/entropy", "bob/train/entropy"],
+        "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
+        "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
+    },
+}
+_TARGET_CHARTS = {
+    "target task, fresh levels": ["eval/target_success"],
+    "target task, training": ["bob/target_success"],
+}
+
+
 class AliceBob:
     """Alice and Bob in the worlds of one level.
 
@@ -53,27 +79,6 @@ class AliceBob:
     (`difficulty`), draw them (`sample_goals`) and paint itself (`frame`).
     """
 
-    charts: ClassVar[Layout] = {
-        "curriculum": {
-            "difficulty of Alice's goals (shortest path; 10 %, median, 90 %)": Band(
-                "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
-            ),
-            "what became of her goals": ["curriculum/solved", "curriculum/trivial"],
-            "turns without a goal": ["alice/not_stopped", "alice/invalid"],
-            "length of the turns (steps)": ["alice/t_A", "bob/t_B"],
-            "payoffs": ["alice/payoff", "bob/payoff"],
-        },
-        "what Bob can do": {
-            "success on uniformly drawn goals": ["eval/zero_shot"],
-            "detour on these (t_B / shortest)": ["eval/zero_shot_t_B_over_shortest"],
-            "target task": ["eval/target_success", "bob/target_success"],
-        },
-        "learning": {
-            "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
-            "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
-            "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
-        },
-    }
     compared_by: ClassVar[tuple[str, ...]] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
 
     def __init__(
@@ -102,6 +107,13 @@ class AliceBob:
         self.steps = self.target_steps = self.rounds = 0
         self._last: dict[str, float] = {}
         self._measurable = True
+
+    @property
+    def charts(self) -> Layout:
+        """TensorBoard's page of charts."""
+        if self._target is None:
+            return _CHARTS
+        return {**_CHARTS, "what Bob can do": {**_CHARTS["what Bob can do"], **_TARGET_CHARTS}}
 
     def iterate(self, progress: float) -> Report:
         """One round, one target-task episode per target world, then both players learn."""

@@ -28,10 +28,12 @@ class Stage(Protocol):
 
     steps: int
     """Environment steps charged so far, all players and the target task together."""
-    charts: ClassVar[Layout]
-    """TensorBoard's page of charts."""
     compared_by: ClassVar[tuple[str, ...]]
     """Tags by which TensorBoard's page of hyper-parameters compares runs."""
+
+    @property
+    def charts(self) -> Layout:
+        """TensorBoard's page of charts."""
 
     def iterate(self, progress: float) -> Report:
         """Collect and learn once; `progress` in [0, 1) is the share of the budget already spent."""

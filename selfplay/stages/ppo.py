@@ -31,21 +31,23 @@ class PPOStageConfig(BaseModel):
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
 
 
+_CHARTS: Layout = {
+    "task": {
+        "success": ["rollout/success", "eval/success"],
+        "return": ["rollout/return", "eval/return"],
+        "length": ["rollout/length", "eval/length"],
+    },
+    "learning": {
+        "entropy (nats)": ["train/entropy"],
+        "KL to the acting policy (nats)": ["train/approx_kl"],
+        "explained variance": ["train/explained_variance/task"],
+    },
+}
+
+
 class PPOStage:
     """PPO on the task's reward in the worlds of one level."""
 
-    charts: ClassVar[Layout] = {
-        "task": {
-            "success": ["rollout/success", "eval/success"],
-            "return": ["rollout/return", "eval/return"],
-            "length": ["rollout/length", "eval/length"],
-        },
-        "learning": {
-            "entropy (nats)": ["train/entropy"],
-            "KL to the acting policy (nats)": ["train/approx_kl"],
-            "explained variance": ["train/explained_variance/task"],
-        },
-    }
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
 
     def __init__(self, make_field, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
@@ -61,6 +63,11 @@ class PPOStage:
         self.rollout.start(self.world, seeds[0])
         self.steps = 0
         self._last: dict[str, float] = {}
+
+    @property
+    def charts(self) -> Layout:
+        """TensorBoard's page of charts."""
+        return _CHARTS
 
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
