@@ -73,9 +73,9 @@ def summarise(name: str, seed: int, run: Path, goals: int) -> dict[str, Any]:
         far = [p for p in tail if beyond(p)]
         row |= {
             "goals with the door unlocked": len(opened) / len(tail),
-            "of these solved": share([p["solved"] for p in opened]),
+            "solved of the unlocked": share([p["solved"] for p in opened]),
             "goals beyond the door": len(far) / len(tail),
-            "solved ": share([p["solved"] for p in far]),
+            "solved of the beyond": share([p["solved"] for p in far]),
         }
     row["unreachable from Bob's start"] = share([p["shortest"] is None for p in tail])
     return row | {"steps": stage.steps, "seconds": seconds, "steps/s": stage.steps / seconds}
