@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from selfplay.jsonfile import plain
+
 
 def machine() -> dict[str, Any]:
     """Processor, cores, versions and commit."""
@@ -61,4 +63,6 @@ def write_report(title: str, rows: list[dict[str, Any]], facts: dict[str, Any], 
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "README.md").write_text(text, encoding="utf-8")
-        (folder / "data.json").write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        (folder / "data.json").write_text(
+            json.dumps(plain({"facts": facts, "rows": rows}), indent=1) + "\n", encoding="utf-8"
+        )

@@ -88,7 +88,9 @@ def draw_curriculum(path: Path) -> Path | None:
     assert record is not None
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"What Alice asked for, and what Bob can do: {record['config']['env']}")
+    config = record["config"]
+    mode = config["settings"]["game"]["mode"]
+    figure.suptitle(f"What Alice asked for, and what Bob can do: {config['env']}, {mode} mode, seed {config['seed']}")
     top, bottom = np.asarray(figure.subfigures(2, 1, height_ratios=(3, 2))).ravel()
     difficulty, shares, kinds, skill = top.subplots(1, 4)
     steps = np.array([line["step"] for line in proposals]) / 1e6
