@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +62,16 @@ def print_summary(path: Path) -> None:
     picture = draw_curriculum(path)
     if picture is not None:
         console.print(f"curriculum   {picture}", highlight=False)
-    console.print(f"TensorBoard  tensorboard --logdir {path}", highlight=False)
-    console.print(f"evaluate     selfplay evaluate {path}", highlight=False)
+    console.print(f"TensorBoard  {_command('tensorboard')} --logdir {path}", highlight=False)
+    console.print(f"evaluate     {_command('selfplay')} evaluate {path}", highlight=False)
+
+
+def _command(name: str) -> str:
+    """How to call a command of this environment from here: its name where the shell finds it, else its path."""
+    beside = Path(sys.executable).with_name(name)
+    if not beside.exists() or shutil.which(name) == str(beside):
+        return name
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _alarms(metrics: list[dict[str, Any]]) -> dict[str, str]:

@@ -140,10 +140,10 @@ def _loop(
     stage: Stage, log: RunLog, folder: RunDir, steps: int, stop: StopRequest, progress: Progress,
     checkpoint_seconds: float, fresh: bool,
 ) -> None:  # fmt: skip
+    progress.update(stage.steps, {"compiling": "the kernels, once per machine"})
     if fresh:
         log.metrics(0, stage.evaluate())
     saved_at = time.monotonic()
-    progress.update(stage.steps, stage.headline())
     while stage.steps < steps and not stop.requested:
         before, began = stage.steps, time.monotonic()
         report = stage.iterate(min(1.0, before / steps))
