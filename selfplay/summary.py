@@ -113,6 +113,7 @@ def draw_curriculum(path: Path) -> Path | None:
     _kinds(kinds, steps, edges, proposals)
     _lines(skill, metrics, {"uniformly drawn goals": "eval/zero_shot", "target task": "eval/target_success"})
     skill.set(title="Bob's success on fresh levels", ylim=(-0.02, 1.02))
+    _target_axis(skill, metrics)
     for axis in (difficulty, shares, kinds, skill):
         axis.set_xlabel("million steps")
         axis.spines[["top", "right"]].set_visible(False)
@@ -146,6 +147,15 @@ def _lines(axis, metrics: list[dict], tags: dict[str, str]) -> None:
         points = [(line["step"] / 1e6, line[tag]) for line in metrics if line.get(tag) is not None]
         if points:
             axis.plot(*zip(*points, strict=True), label=words, lw=1.5)
+
+
+def _target_axis(axis, metrics: list[dict]) -> None:
+    """A second scale for the share of the steps that went into the target task, where some did."""
+    points = [(line["step"] / 1e6, line["bob/target_steps"] / 1e6) for line in metrics if line.get("bob/target_steps")]
+    if len(points) > 1:
+        total, target = np.array([(0.0, 0.0), *points]).T
+        scale = (lambda x: np.interp(x, total, target), lambda x: np.interp(x, target, total))
+        axis.secondary_xaxis("top", functions=scale).set_xlabel("of these in the target task", fontsize=8)
 
 
 def _kinds(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict]) -> None:

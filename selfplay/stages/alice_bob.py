@@ -51,17 +51,17 @@ _CHARTS: Layout = {
         "difficulty of Alice's goals (shortest path; 10 %, median, 90 %)": Band(
             "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
         ),
-        "what became of her goals: solved ■ trivial ◆": ["curriculum/solved", "curriculum/trivial"],
-        "turns without a goal: no STOP ■ dead ◆": ["alice/not_stopped", "alice/invalid"],
-        "length of the turns (steps): Alice ■ Bob ◆": ["alice/t_A", "bob/t_B"],
-        "payoffs: Alice ■ Bob ◆": ["alice/payoff", "bob/payoff"],
+        "what became of her goals (solved, trivial)": ["curriculum/solved", "curriculum/trivial"],
+        "turns without a goal (no STOP, dead)": ["alice/not_stopped", "alice/invalid"],
+        "length of the turns (steps)": ["alice/t_A", "bob/t_B"],
+        "payoffs": ["alice/payoff", "bob/payoff"],
     },
     "what Bob can do": {
         "success on uniformly drawn goals": ["eval/zero_shot"],
         "detour on these (t_B / shortest)": ["eval/zero_shot_t_B_over_shortest"],
     },
     "learning": {
-        "entropy (nats): Alice ■ Bob ◆": ["alice/train/entropy", "bob/train/entropy"],
+        "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
         "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
         "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
     },
