@@ -120,6 +120,24 @@ def test_evaluation_does_not_disturb_training(tmp_path):
         assert (value == found[key]).all(), key
 
 
+def test_a_world_too_large_to_search_is_said_once_and_remembered(capsys):
+    """KeyCorridorS3R3 has too many states: no difficulty, no reachable goals, and a resumed run does not ask again."""
+    from envs.grid.levels import level_spec
+    from selfplay.methods import method_settings
+    from selfplay.train import build_stage
+
+    settings = method_settings("alice-bob", SMALL["alice-bob"])
+    stage, resumed = (build_stage("alice-bob", level_spec("KeyCorridorS3R3-v0"), settings, 0, "cpu") for _ in range(2))
+    assert "eval/zero_shot" not in stage.evaluate()
+    stage.iterate(0.0)
+    resumed.load_state_dict(stage.state_dict())
+    for _ in range(2):
+        first, second = stage.iterate(0.0), resumed.iterate(0.0)
+        assert first.proposals == second.proposals
+        assert all(line["shortest"] is None for line in first.proposals)
+    assert capsys.readouterr().err.count("more than max_states") == 1
+
+
 def test_what_does_not_fit_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"game\.t_max"):
         run_training("alice-bob", "DoorKey-5x5-v0", steps=10, run_dir=tmp_path / "a", overrides={"game.t_max": "nan"})

@@ -235,7 +235,7 @@ class AliceBob:
         state |= prefixed("field", self.field.state_dict())
         if self.target_field is not None:
             state |= prefixed("target_field", self.target_field.state_dict())
-        state["counters"] = np.array([self.steps, self.target_steps, self.rounds], np.int64)
+        state["counters"] = np.array([self.steps, self.target_steps, self.rounds, self._measurable], np.int64)
         state["rng"] = _rng_state(self._rng)
         recent = list(self._goals)
         state["goals"] = np.concatenate(recent) if recent else np.zeros((0, 2), np.int64)
@@ -249,7 +249,8 @@ class AliceBob:
         self.field.load_state_dict(under("field", state))
         if self.target_field is not None:
             self.target_field.load_state_dict(under("target_field", state))
-        self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"])
+        self.steps, self.target_steps, self.rounds, measurable = (int(x) for x in state["counters"])
+        self._measurable = bool(measurable)
         _set_rng_state(self._rng, np.asarray(state["rng"]))
         split = np.asarray(state["goals_split"])
         self._goals.clear()
@@ -259,7 +260,7 @@ class AliceBob:
         """Take only what was learnt."""
         self.alice.load_state_dict(under("alice", state))
         self.bob.load_state_dict(under("bob", state))
-        self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"])
+        self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"][:3])
 
 
 def _learner(field, config: PPOConfig, num_actions: int, seed: int, device: str) -> Learner:
