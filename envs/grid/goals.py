@@ -31,7 +31,7 @@ HEAD = 4
 OBJECT_SYMBOL = np.zeros(LOOK + 1, np.uint8)
 """uint8 [512]: the low nine bits of a cell to its symbol for keys, balls, boxes and doors, to 0 for the rest."""
 for _kind in (DOOR, KEY, BALL, BOX):
-    OBJECT_SYMBOL[_kind :: 16] = SYMBOL[_kind :: 16]
+    OBJECT_SYMBOL[_kind::16] = SYMBOL[_kind::16]
 OBJECT_SYMBOL.flags.writeable = False
 
 
@@ -235,9 +235,7 @@ class GoalTokens:
         """PG, tokens a row."""
         return len(self.nvec)
 
-    def write(
-        self, state: GridState, desired: np.ndarray, out: np.ndarray, ids: np.ndarray | None = None
-    ) -> None:
+    def write(self, state: GridState, desired: np.ndarray, out: np.ndarray, ids: np.ndarray | None = None) -> None:
         """Write rows `ids` (int [M], all by default) of `out` uint8 [N, PG] for goals `desired` uint8 [N, G].
 
         A desired goal that is all zero (no real one has x = 0 in its first byte) means "no goal".

@@ -39,9 +39,7 @@ def _distances(cells, agent, ids, rule, until, desired, parts, stop, max_distanc
 
 @kernel()
 def _goals_of(cells, agent, rule, until, parts, stop, max_distance, max_states, no_goal):
-    outcome, count, rows, depths = search(
-        cells, agent, rule, until, no_goal, parts, stop, max_distance, max_states
-    )
+    outcome, count, rows, depths = search(cells, agent, rule, until, no_goal, parts, stop, max_distance, max_states)
     if outcome == TOO_MANY:
         return outcome, np.zeros((0, no_goal.shape[0]), np.uint8), np.zeros(0, np.int32)
     first = distinct_goals(cells, rows, count, parts)
@@ -181,8 +179,6 @@ def sample_reachable_goals(
     distances = np.empty(len(ids), np.int32)
     draws = rng.random(len(ids))
     bits, stop = part_bits(parts), stop_at_goal_tile
-    _samples(
-        state.cells, state.agent, ids, rule, EVERYTHING, bits, stop, limit, max_states, draws, goals, distances
-    )
+    _samples(state.cells, state.agent, ids, rule, EVERYTHING, bits, stop, limit, max_states, draws, goals, distances)
     _refuse(distances, ids, max_states)
     return goals, distances

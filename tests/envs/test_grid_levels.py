@@ -124,9 +124,10 @@ def features(spec: LevelSpec, sample: Sample) -> dict[str, list]:
     ]
     front_x = sample.x + (sample.direction == 0) - (sample.direction == 2)
     front_y = sample.y + (sample.direction == 1) - (sample.direction == 3)
-    front = sample.kinds[np.arange(len(agents)), front_x, front_y] * 4 + sample.states[
-        np.arange(len(agents)), front_x, front_y
-    ]
+    front = (
+        sample.kinds[np.arange(len(agents)), front_x, front_y] * 4
+        + sample.states[np.arange(len(agents)), front_x, front_y]
+    )
     found: dict[str, list] = {
         "distance to goal": distance,
         "mission": sample.missions,

@@ -267,9 +267,7 @@ def test_goal_tiles_end_the_way_only_when_asked_to():
     beyond = state.take([0])
     beyond.agent[0, X] = 3
     assert shortest_paths(state, None, achieved_goal(beyond), rule=RULE_GOAL).tolist() == [2]
-    assert shortest_paths(
-        state, None, achieved_goal(beyond), rule=RULE_GOAL, stop_at_goal_tile=True
-    ).tolist() == [-1]
+    assert shortest_paths(state, None, achieved_goal(beyond), rule=RULE_GOAL, stop_at_goal_tile=True).tolist() == [-1]
 
 
 def test_max_distance_leaves_out_what_is_further():
