@@ -21,7 +21,7 @@ def generate(family, params, cells, agent, stream):
     """Draw one fresh level in place.
 
     family: int, `LevelSpec.family`.  params: int64 [8], `LevelSpec.params_array()`.
-    cells: uint16 [W, H].  agent: int32 [11], written completely.  stream: uint64 [2], advanced.
+    cells: uint16 [W, H].  agent: int32 [12], written completely.  stream: uint64 [2], advanced.
     """
     if family == rules.FAMILY_EMPTY:
         generate_empty(params, cells, agent, stream)
