@@ -113,9 +113,9 @@ class TurnPlayer:
         while len(ids):
             obs = self._obs[t] if len(ids) == n else self._obs[t, ids]
             act = self.learner.act(obs, deterministic=deterministic)
-            self._log_prob[t, ids] = act.log_prob.numpy()
-            self._value[t, ids] = act.value.numpy()
-            chosen = act.action.numpy()
+            self._log_prob[t, ids] = act.log_prob.cpu().numpy()
+            self._value[t, ids] = act.value.cpu().numpy()
+            chosen = act.action.cpu().numpy()
             self._action[t, ids] = chosen
             self._reward[t, ids] = 0
             decisions[ids] += 1
