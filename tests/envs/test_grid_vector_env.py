@@ -332,6 +332,7 @@ def test_a_busy_machine_does_not_stall_the_threads():
         nb.set_num_threads(usual)
         for process in busy:
             process.kill()
+            process.wait()
     assert rates[usual] > 0.3 * rates[1], rates
 
 
