@@ -3,9 +3,9 @@
     python benchmarks/ppo_doorkey.py --seeds 5 --peer-seeds 1 --out runs/reference/ppo-doorkey
 
 Ours: `selfplay train ppo` with its default settings, evaluated on 512 fresh levels whenever the rollout's success
-passes .9, stopped at .95. The peer: stable-baselines3's PPO, its defaults but for the settings below, on MiniGrid's
-own environment (same 7x7 view, flattened), evaluated likewise. Seconds are those of collecting and learning, without
-evaluation; ours leave out the compiler, which is told apart.
+passes .9, stopped at .95, then scored once more on 512 other levels. The peer: stable-baselines3's PPO, its defaults
+but for the settings below, on MiniGrid's own environment (same 7x7 view, flattened), evaluated on 128 levels likewise.
+Seconds are those of collecting and learning, without evaluation; ours leave out the compiler, which is told apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def ours(env: str, seed: int, limit: int, overrides: dict[str, str]) -> dict:
 
     settings = method_settings("ppo", overrides)
     stage = build_stage("ppo", level_spec(env), settings, seed, "cpu")
-    seconds, success = 0.0, 0.0
+    seconds, success = 0.0, float("nan")
     while stage.steps < limit:
         began = time.perf_counter()
         report = stage.iterate(stage.steps / limit)
@@ -36,6 +36,7 @@ def ours(env: str, seed: int, limit: int, overrides: dict[str, str]) -> dict:
     return {
         "who": "selfplay", "seed": seed, "steps": stage.steps, "seconds": seconds,
         "steps_per_second": stage.steps / seconds, "success": success,
+        "on other levels": stage.scores(512, 1_000_000)["task"]["success"],
     }  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def main(env, seeds, peer_seeds, peer_seconds, limit, threads, pairs, out) -> No
             rows.append(ours(env, seed, limit, overrides))
             print(rows[-1], flush=True)
         if seed < peer_seeds:
-            rows.append(peer(f"MiniGrid-{env}", seed, peer_seconds, threads))
+            rows.append(peer(f"MiniGrid-{env.removeprefix('grid/')}", seed, peer_seconds, threads))
             print(rows[-1], flush=True)
     write_report(f"PPO to success ≥ .95 on {env}", rows, {"first iteration, compiler included (s)": compiled,
                                                          "threads": threads}, out)  # fmt: skip

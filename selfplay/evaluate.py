@@ -40,15 +40,19 @@ def load_run(path: Path, env: str | None = None, threads: int | None = None) -> 
         spec = level_spec(env or config["env"])
     except ValueError as error:
         raise UserError(str(error)) from None
-    settings = find_method(config["method"]).config().model_validate(config["settings"])
+    try:
+        settings = find_method(config["method"]).config().model_validate(config["settings"])
+    except ValueError as error:
+        raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
     stage = build_stage(config["method"], spec, settings, config["seed"], config["device"])
-    if f"grid/{spec.id}" == config["env"]:
-        stage.load_state_dict(saved.tensors)
-    else:
-        try:
+    try:
+        if f"grid/{spec.id}" == config["env"]:
+            stage.load_state_dict(saved.tensors)
+        else:
             stage.load_learners(saved.tensors)
-        except ValueError as error:
-            raise UserError(f"--env {env}: what '{path}' learnt does not fit it: {error}") from None
+    except (ValueError, KeyError) as error:
+        where = f"--env {env}" if env else f"checkpoint {saved.path}"
+        raise UserError(f"{where}: what '{path}' learnt does not fit: {error}") from None
     return stage, config
 
 
@@ -77,7 +81,10 @@ def run_evaluation(
         "episodes": episodes,
         "seed": seed,
     }
-    result |= plain(stage.scores(episodes, seed, deterministic))
+    try:
+        result |= plain(stage.scores(episodes, seed, deterministic))
+    except MemoryError as error:
+        raise UserError(f"--episodes {episodes}: so many worlds do not fit into memory: {error}") from None
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:

@@ -104,6 +104,12 @@ def _train(
         progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet)
         with StopRequest() as stop, progress:
             _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, fresh=saved is None)
+    except FloatingPointError as error:
+        raise UserError(
+            f"training diverged after {stage.steps:,} steps: {error}; try a smaller learning rate"
+        ) from None
+    except MemoryError as error:
+        raise UserError(f"memory ran out after {stage.steps:,} steps: {error}") from None
     finally:
         log.close()
     if stop.requested:
@@ -128,6 +134,8 @@ def build_stage(method: str, spec: LevelSpec, settings: BaseModel, seed: int, de
         return find_method(method).build(spec, settings, seed, device)
     except ValueError as error:
         raise UserError(str(error)) from None
+    except MemoryError as error:
+        raise UserError(f"the worlds and their buffers do not fit into memory: {error}") from None
 
 
 def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:

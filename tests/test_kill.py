@@ -20,12 +20,16 @@ def test_kill_minus_nine_at_five_random_moments(method, tmp_path):
         return [
             sys.executable, "-m", "selfplay", "train", method, "--env", "grid/DoorKey-5x5-v0", "--steps", "1M",
             "--num-envs", "64", "--threads", "2", "--seed", "7", "--quiet", "--run-dir", str(run),
-            "--checkpoint-every", "0.2",
+            "--checkpoint-every", "0.2", *(("--set", "game.target_share=0.25") if method == "alice-bob" else ()),
         ]  # fmt: skip
 
     subprocess.run(command(whole), check=True, capture_output=True)
     draw = random.Random(method)
-    for _ in range(5):
+    process = subprocess.Popen(command(broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(draw.uniform(0, 8))  # while it starts, or soon after
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    for _ in range(4):
         before = checkpoint.list_steps(broken / "checkpoints")
         process = subprocess.Popen(command(broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while checkpoint.list_steps(broken / "checkpoints") == before:

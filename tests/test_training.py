@@ -146,3 +146,19 @@ def test_what_does_not_fit_is_one_line(tmp_path):
             "alice-bob", "DoorKey-5x5-v0", steps=10, run_dir=tmp_path / "b",
             overrides={"num_envs": "4", "game.target_share": "0.01"},
         )  # fmt: skip
+    for wrong, overrides in {
+        r"bob\.normalise_over": {"bob.normalise_over": "minibatch"},
+        r"game\.alice_steps": {"game.stop": "false", "game.alice_steps": "80"},
+        "payoff_scale": {"game.payoff_scale": "1e38"},
+    }.items():
+        with pytest.raises(UserError, match=wrong):
+            run_training("alice-bob", "DoorKey-5x5-v0", steps=10, run_dir=tmp_path / "c", overrides=overrides)
+
+
+def test_a_diverging_run_is_one_line(tmp_path, monkeypatch):
+    def diverge(self, progress):
+        raise FloatingPointError("learner: loss nan")
+
+    monkeypatch.setattr(PPOStage, "iterate", diverge)
+    with pytest.raises(UserError, match="diverged after 0 steps: learner: loss nan"):
+        train("ppo", tmp_path / "run")

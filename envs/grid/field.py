@@ -11,8 +11,8 @@ from envs.grid import goals, oracle
 from envs.grid.engine import GridEngine
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.names import COLOURS, OBJECTS, STATES
-from envs.grid.state import GridState
-from envs.grid.symbols import DOOR, TRIPLE
+from envs.grid.state import GridState, X, Y
+from envs.grid.symbols import DOOR, LAVA, TRIPLE
 from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
 
 
@@ -43,7 +43,7 @@ class GridField:
         self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
         self.shape = (spec.width, spec.height)
         self._reward = np.zeros(num_envs)
-        self._terminated, self._truncated = np.zeros(num_envs, bool), np.zeros(num_envs, bool)
+        self._terminated, self._truncated, self._dead = (np.zeros(num_envs, bool) for _ in range(3))
 
     def generate(self, ids: np.ndarray) -> None:
         """Draw fresh levels in worlds `ids`."""
@@ -75,10 +75,15 @@ class GridField:
             else:
                 self._goal.write(self.engine.state, desired, out[:, width:], ids)
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids`; (reward, terminated, truncated), [N] each, valid until the next step."""
+    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids`; (reward, terminated, truncated, dead), [N] each, valid until the next step."""
         self.engine.step(action, self._reward, self._terminated, self._truncated, self._mask(ids))
-        return self._reward, self._terminated, self._truncated
+        self._dead[ids] = False
+        ended = ids[self._terminated[ids]]
+        if len(ended):
+            x, y = self.engine.state.agent[ended, X], self.engine.state.agent[ended, Y]
+            self._dead[ended] = self.engine.state.cells[ended, x, y] & 15 == LAVA
+        return self._reward, self._terminated, self._truncated, self._dead
 
     def difficulty(self, state: GridState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
         """Exact shortest path, environment steps, int32 [M]; -1 where unreachable. ValueError: too many states."""

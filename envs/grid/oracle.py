@@ -66,6 +66,10 @@ def _samples(cells, agent, ids, rule, until, parts, stop, max_distance, max_stat
         write_goal(cells[n], rows[chosen], parts & DIRECTION_PART, goals[m])
 
 
+class TooManyStatesError(ValueError):
+    """A world has more states than the search was allowed to visit."""
+
+
 def _check_limits(max_states: int, max_distance: int | None = None) -> int:
     """`max_distance` as an integer that is always there. ValueError for limits that allow nothing."""
     if max_states < 1:
@@ -78,7 +82,9 @@ def _check_limits(max_states: int, max_distance: int | None = None) -> int:
 def _refuse(outcomes: np.ndarray, ids: np.ndarray, max_states: int) -> None:
     beyond = ids[outcomes == TOO_MANY]
     if len(beyond):
-        raise ValueError(f"world {beyond[0]} has more than max_states = {max_states} states, too many to search")
+        raise TooManyStatesError(
+            f"world {beyond[0]} has more than max_states = {max_states} states, too many to search"
+        )
 
 
 def _goal_size(state: GridState) -> int:

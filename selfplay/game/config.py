@@ -21,8 +21,10 @@ class GameConfig(BaseModel):
         "repeat", description="repeat: Bob starts where Alice did and must reach her end; reverse: the other way round"
     )
     payoff: Literal["time", "outcome"] = Field("time", description="what a round pays; see selfplay.game.payoffs")
-    payoff_scale: Annotated[float, Field(gt=0)] = Field(0.1, description="γ of the time payoff, or the outcome's ±")
-    t_max: Annotated[int, Field(ge=2)] = Field(
+    payoff_scale: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        0.1, description="γ of the time payoff, or what the outcome payoff pays (±)"
+    )
+    t_max: Annotated[int, Field(ge=2, le=100_000)] = Field(
         80, description="environment steps both turns of a round share; the task's own time limit means nothing here"
     )
     stop: bool = Field(True, description="Alice ends her turn herself; False: she plays `alice_steps` steps (HSP)")

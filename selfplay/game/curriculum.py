@@ -23,7 +23,7 @@ def round_scalars(played: Round) -> dict[str, float]:
     scalars = {
         "alice/payoff": _mean(played.alice_payoff),
         "alice/t_A": _mean(outcome.t_alice),
-        "alice/not_stopped": _mean(~played.alice_turn.stopped),
+        "alice/not_stopped": _mean(~proposed & ~played.alice_turn.died),
         "alice/invalid": _mean(played.alice_turn.died),
         "bob/payoff": _mean(played.bob_payoff[proposed]),
         "bob/t_B": _mean(outcome.t_bob[proposed & outcome.solved]),

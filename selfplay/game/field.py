@@ -49,8 +49,11 @@ class PlayingField(Protocol):
     def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
         """Write rows `ids` of `out` [N, P]; `desired` None: an empty goal and the flag of the target task."""
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids` with `action` int64 [N]; (task reward float64, terminated, truncated), [N] each."""
+    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` with `action` int64 [N]; (task reward float64, terminated, truncated, dead), [N] each.
+
+        dead: terminated by a mishap. The reward cannot tell: a task completed after its own time limit may pay nothing.
+        """
 
 
 class CurriculumField(PlayingField, Protocol):

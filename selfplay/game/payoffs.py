@@ -5,8 +5,8 @@ Time payoff (Sukhbaatar et al. 2017, arXiv 1703.05407, eqs. 1 and 2), with `scal
     R_B = −scale · t_B             R_A = scale · max(0, t_B − t_A)
 
 where t_A and t_B count environment steps; a Bob who fails is charged t_B = t_max − t_A; an Alice who never says STOP
-earns nothing and Bob does not play. Outcome payoff (Sukhbaatar et al. 2018, arXiv 1811.09083): R_A = +1 if Bob fails,
-else −1, and R_B = −R_A.
+earns nothing and Bob does not play. Outcome payoff (Sukhbaatar et al. 2018, arXiv 1811.09083): R_A = +scale if Bob
+fails, else −scale, and R_B = −R_A (the paper's scale is 1).
 
 All arguments are arrays over N rounds; nothing here knows a world or a policy.
 """

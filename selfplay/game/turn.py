@@ -126,16 +126,16 @@ class TurnPlayer:
                 self._obs[t + 1, ids[stops]] = self._obs[t, ids[stops]]
                 ids = ids[~stops]
             if len(ids):
-                reward, terminated, cut = field.step(self._action[t], ids)
+                reward, terminated, cut, dead = field.step(self._action[t], ids)
                 field.observe(desired, self._obs[t + 1], ids)
                 steps[ids] += 1
                 gained, ended = reward[ids], terminated[ids]
                 self._reward[t, ids] = gained
                 task_return[ids] += gained
-                success = ended & (gained > 0)
-                died[ids] |= ended & ~success
+                success = ended & ~dead[ids]
+                died[ids] |= dead[ids]
                 finished[ids] |= success
-                over = (ended & ~success) | (steps[ids] >= limits[ids])
+                over = dead[ids] | (steps[ids] >= limits[ids])
                 if end_on_task:
                     truncated[ids] |= cut[ids] & ~ended
                     over |= success | cut[ids]

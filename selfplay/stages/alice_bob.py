@@ -11,6 +11,7 @@ import torch
 from gymnasium import spaces
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.grid.oracle import TooManyStatesError
 from selfplay.board import Band, Layout
 from selfplay.core.config import PPOConfig
 from selfplay.core.learner import Learner
@@ -92,6 +93,7 @@ class AliceBob:
                 f"game.target_share: {config.game.target_share} of {config.num_envs} worlds leaves "
                 f"{targets} for the target task and {players} for the game; both need at least one"
             )
+        _check(config)
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(6)]
         self.field = make_field(players, seeds[0])
         self.alice = _learner(
@@ -175,11 +177,11 @@ class AliceBob:
         if self._measurable:
             try:
                 return self.field.difficulty(played.before_bob, played.desired, ids, self.config.game.goal)
-            except ValueError as error:
+            except TooManyStatesError as error:
                 self._too_large(error)
         return np.full(len(ids), -1, np.int32)
 
-    def _too_large(self, error: ValueError) -> None:
+    def _too_large(self, error: TooManyStatesError) -> None:
         self._measurable = False
         warn(f"difficulty and reachable goals are not measured here: {error}")
 
@@ -193,7 +195,7 @@ class AliceBob:
                 try:
                     goals = goal_scores(self.bob, field, rng, self.config.game)
                     scores = {"eval/zero_shot": goals.success, "eval/zero_shot_t_B_over_shortest": goals.excess}
-                except ValueError as error:
+                except TooManyStatesError as error:
                     self._too_large(error)
             if self._target is not None:
                 scores["eval/target_success"] = task_scores(self.bob, field).success
@@ -207,7 +209,7 @@ class AliceBob:
             try:
                 rng = np.random.default_rng(seed)
                 found["goals"] = goal_scores(self.bob, field, rng, self.config.game, deterministic).summary()
-            except ValueError as error:
+            except TooManyStatesError as error:
                 self._too_large(error)
         return found
 
@@ -261,6 +263,17 @@ class AliceBob:
         self.alice.load_state_dict(under("alice", state))
         self.bob.load_state_dict(under("bob", state))
         self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"][:3])
+
+
+def _check(config: AliceBobConfig) -> None:
+    """ValueError for settings that are fine one by one and cannot work together."""
+    game, bob = config.game, config.bob
+    if game.clone_weight > 0 and bob.normalise_advantage and bob.normalise_over == "minibatch":
+        raise ValueError('bob.normalise_over: cloning needs "batch" (or game.clone=0), got "minibatch"')
+    if not game.stop and game.alice_limit >= game.t_max:
+        raise ValueError(
+            f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
+        )
 
 
 def _learner(field, config: PPOConfig, num_actions: int, seed: int, device: str) -> Learner:

@@ -6,6 +6,8 @@ import pytest
 from envs.grid.field import GridField
 from envs.grid.levels import LEVELS
 from envs.grid.levels.catalogue import empty, hallway
+from envs.grid.state import STEPS, X
+from envs.grid.symbols import GOAL, LAVA
 from selfplay.game.scores import goal_scores, task_scores
 from selfplay.methods import method_settings
 from selfplay.train import build_stage
@@ -127,3 +129,21 @@ def test_goal_scores_count_only_worlds_with_a_goal():
     scores = goal_scores(players.bob, field, np.random.default_rng(0), players.config.game)
     assert len(scores.distance) == 64
     assert sum(row["goals"] for row in scores.by_difficulty()) == 64
+
+
+def test_only_lava_kills():
+    """The hallway's goal tile, entered after the task's 30 steps, ends nothing; lava does at once."""
+    field = GridField(hallway(25), 1, 0, ("position",), goal=True, parts=("position",))
+    only = np.arange(1)
+    field.generate(only)
+    agent, cells = field.engine.state.agent, field.engine.state.cells
+    cells[0, 1:26, 1] = 1  # empty
+    cells[0, 20, 1] = GOAL | 1 << 4
+    agent[0, X] = 19
+    agent[0, STEPS] = 100
+    reward, terminated, _, dead = field.step(np.array([1]), only)
+    assert terminated[0]
+    assert reward[0] < 0
+    assert not dead[0]
+    cells[0, 21, 1] = LAVA
+    assert field.step(np.array([1]), only)[3][0]

@@ -124,7 +124,7 @@ def test_target_episode_has_an_empty_goal_and_the_tasks_reward():
     turn, batch = play_target(TurnPlayer(bob, field, field.max_steps), field)
     np.testing.assert_array_equal(bob.seen[0][:, 1], [0, 0])
     assert turn.finished.all()
-    np.testing.assert_array_equal(batch.task_reward.sum(0).numpy(), [1, 1])
+    np.testing.assert_allclose(batch.task_reward.sum(0).numpy(), [1 - 0.9 * 5 / 20] * 2, atol=1e-6)
     assert batch.terminated[-1].all()
 
 
@@ -159,3 +159,11 @@ def test_a_goal_bob_reached_is_not_shown():
 def test_cloning_is_for_repeat_mode():
     with pytest.raises(ValueError, match=r"game\.clone"):
         play([STOP], towards_goal, clone=0.5, mode="reverse")
+
+
+def test_reaching_the_tasks_goal_after_its_time_limit_is_no_death():
+    # 24 steps of pacing, then 5 to the goal: the task would pay 1 - .9 · 29 / 20 < 0, and Alice is alive.
+    played, _, _ = play([RIGHT, LEFT] * 12 + [RIGHT] * 5 + [STOP], towards_goal, t_max=60)
+    assert not played.alice_turn.died[0]
+    assert played.outcome.proposed[0]
+    assert played.outcome.solved[0]
