@@ -80,6 +80,16 @@ class _Seconds(click.FloatRange):
 
 
 _COUNT = _Count()
+_MOST_WORLDS = 2**31 - 1
+
+
+def _fits(_ctx: click.Context, parameter: click.Parameter, value: int) -> int:
+    """A number of worlds, if the engine can count them."""
+    if value > _MOST_WORLDS:
+        raise UserError(f"{parameter.opts[0]}: {value} is out of range (expected 1 to {_MOST_WORLDS})")
+    return value
+
+
 _SEED = click.IntRange(min=0, max=2**63 - 1)
 _AT_LEAST_1 = click.IntRange(min=1)
 
@@ -167,9 +177,9 @@ def train(
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
-@click.option("--episodes", type=_COUNT, default="512", show_default=True, help="Fresh episodes.")
+@click.option("--episodes", type=_COUNT, callback=_fits, default="512", show_default=True, help="Fresh episodes.")
 @click.option("--seed", type=_SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
-@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: those it was trained with]")
+@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
 @click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(

@@ -42,7 +42,7 @@ class RunLog:
         self.board.scalars({f"time/{name}": value for name, value in values.items()}, step)
 
     def proposals(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """One line for each goal that Alice proposed."""
+        """One line for each of the goals in `records`."""
         self._files[PROPOSALS].write(*records)
 
     def offsets(self) -> dict[str, int]:

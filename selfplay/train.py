@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EVALUATIONS = 20
 """How often a run is evaluated between its first and its last step."""
 CHECKPOINT_SECONDS = 30.0
+_IDLE_ITERATIONS = 1000  # STOP costs no environment step: without this a budget might never be spent
 
 
 def run_training(
@@ -152,10 +153,18 @@ def _loop(
     if fresh:
         log.metrics(0, stage.evaluate())
     saved_at = time.monotonic()
+    idle = 0
     while stage.steps < steps and not stop.requested:
         before, began = stage.steps, time.monotonic()
         report = stage.iterate(min(1.0, before / steps))
         seconds = time.monotonic() - began
+        idle = idle + 1 if stage.steps == before else 0
+        if idle == _IDLE_ITERATIONS:
+            _save(stage, log, folder)
+            raise UserError(
+                f"nothing was played in {idle} iterations after {stage.steps:,} steps: Alice says STOP at once "
+                "(try a larger alice.entropy, or game.stop=false)"
+            )
         scalars = report.scalars
         if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()

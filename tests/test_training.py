@@ -8,6 +8,7 @@ from selfplay import checkpoint
 from selfplay.errors import UserError
 from selfplay.evaluate import run_evaluation
 from selfplay.stages.alice_bob import AliceBob
+from selfplay.stages.base import Report
 from selfplay.stages.ppo import PPOStage
 from selfplay.train import run_training
 
@@ -135,6 +136,7 @@ def test_a_world_too_large_to_search_is_said_once_and_remembered(capsys):
         first, second = stage.iterate(0.0), resumed.iterate(0.0)
         assert first.proposals == second.proposals
         assert all(line["shortest"] is None for line in first.proposals)
+        assert "curriculum/unreachable" not in first.scalars
     assert capsys.readouterr().err.count("more than max_states") == 1
 
 
@@ -162,3 +164,11 @@ def test_a_diverging_run_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(PPOStage, "iterate", diverge)
     with pytest.raises(UserError, match="diverged after 0 steps: learner: loss nan"):
         train("ppo", tmp_path / "run")
+
+
+def test_an_alice_who_always_stops_at_once_ends_the_run(tmp_path, monkeypatch):
+    """STOP costs no step, so the budget would never be spent."""
+    monkeypatch.setattr("selfplay.train._IDLE_ITERATIONS", 3)
+    monkeypatch.setattr(AliceBob, "iterate", lambda self, progress: Report({"curriculum/proposed": 1.0}))
+    with pytest.raises(UserError, match="nothing was played in 3 iterations"):
+        train("alice-bob", tmp_path / "run")

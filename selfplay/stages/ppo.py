@@ -24,10 +24,10 @@ class PPOStageConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    num_envs: int = Field(1024, ge=1, description="worlds stepped at once")
+    num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
     rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
     segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
-    eval_episodes: int = Field(512, ge=1, description="fresh levels of an evaluation")
+    eval_episodes: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
 
 
