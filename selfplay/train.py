@@ -98,7 +98,10 @@ def _train(
     from selfplay.progress import Progress
 
     if saved is not None:
-        stage.load_state_dict(saved.tensors)
+        try:
+            stage.load_state_dict(saved.tensors)
+        except (ValueError, KeyError) as error:
+            raise UserError(f"checkpoint {saved.path} does not fit this version: {error}") from None
     log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
     try:
         _describe(log, config, stage)
