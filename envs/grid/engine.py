@@ -11,8 +11,9 @@ import numpy as np
 from envs.grid.jit import kernel
 from envs.grid.kernel import transition
 from envs.grid.levels.dispatch import generate
-from envs.grid.levels.rules import RULE_HALLWAY
+from envs.grid.levels.rules import RULE_OBSTACLES
 from envs.grid.levels.spec import LevelSpec
+from envs.grid.obstacles import move_obstacles, note_what_is_ahead
 from envs.grid.rng import seed_streams
 from envs.grid.state import OVER, GridState
 from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
@@ -45,6 +46,9 @@ def _advance(
                 continue
             over = False
             if task[n] == STEP:
+                if rule == RULE_OBSTACLES:
+                    note_what_is_ahead(cells[n], agent[n])
+                    move_obstacles(cells[n], agent[n], stream[n])
                 paid, ended, cut = transition(cells[n], agent[n], actions[n], rule, max_steps)
                 reward[n], terminated[n], truncated[n] = paid, ended, cut
                 over = ended or cut
@@ -100,7 +104,7 @@ class GridEngine:
     @property
     def num_actions(self) -> int:
         """Actions 0 .. num_actions - 1 exist."""
-        return 2 if self.spec.rule == RULE_HALLWAY else self.spec.num_actions
+        return self.spec.num_actions
 
     def seed(self, seed: int, first: int = 0, ids: np.ndarray | None = None) -> None:
         """Start the random streams anew: world n gets stream `first + n` of `seed`.
@@ -163,7 +167,7 @@ class GridEngine:
     ) -> None:  # fmt: skip
         """For `GridVectorEnv`: task (uint8 [N], LEAVE, STEP, DRAW or WRITE) may differ from world to world.
 
-        With `final` (uint8 [N, P]) and `final_agent` (int32 [N, 12]) fresh levels are drawn where an episode ended,
+        With `final` (uint8 [N, P]) and `final_agent` (int32 [N, 14]) fresh levels are drawn where an episode ended,
         and its last row and agent are kept there. Arguments are not checked.
         """
         self._launch(

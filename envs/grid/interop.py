@@ -16,14 +16,14 @@ from gymnasium.vector import AutoresetMode
 from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Box, Door, Floor, Goal, Key, Lava, Wall, WorldObj
-from minigrid.envs import BlockedUnlockPickupEnv, KeyCorridorEnv, ObstructedMazeEnv, UnlockEnv, UnlockPickupEnv
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
 from envs.grid import symbols
+from envs.grid.interop_rules import CLASSES, RULES, load_rule, place_rule
 from envs.grid.levels import LEVELS, LevelSpec, MissionText
-from envs.grid.levels.rules import RULE_GOAL, RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
-from envs.grid.state import CARRYING, DIRECTION, MISSION, OVER, STEPS, TARGET_X, TARGET_Y, GridState, X, Y
+from envs.grid.levels.rules import RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
+from envs.grid.state import CARRYING, DIRECTION, MISSION, OVER, STEPS, GridState, X, Y
 from envs.grid.vector_env import GridVectorEnv
 
 _KINDS: dict[type, int] = {
@@ -37,14 +37,6 @@ _KINDS: dict[type, int] = {
     Lava: symbols.LAVA,
 }
 _CLASSES = {kind: kind_class for kind_class, kind in _KINDS.items()}
-_RULES = {
-    MiniGridEnv.step: RULE_GOAL,
-    UnlockEnv.step: RULE_UNLOCK,
-    KeyCorridorEnv.step: RULE_PICKUP_TARGET,
-    UnlockPickupEnv.step: RULE_PICKUP_TARGET,
-    BlockedUnlockPickupEnv.step: RULE_PICKUP_TARGET,
-    ObstructedMazeEnv.step: RULE_PICKUP_TARGET,
-}
 _OWN_METHODS = ("_reward", "gen_obs", "gen_obs_grid", "get_view_exts")
 # Wrappers that leave rewards, actions and episode ends alone, beside those that only change the observation.
 _TRANSPARENT = (gym.wrappers.OrderEnforcing, gym.wrappers.PassiveEnvChecker, gym.wrappers.RecordEpisodeStatistics)
@@ -154,7 +146,7 @@ def _form(env: gym.Env, n: int) -> dict[str, Any]:
         outer = outer.env
     step = type(outer).step
     own = [name for name in _OWN_METHODS if getattr(type(outer), name) is not getattr(MiniGridEnv, name)]
-    if step not in _RULES or own:
+    if step not in RULES or own:
         name = type(outer).__name__
         raise ValueError(f"environment {n}: {name} has its own {own[0] if own else 'step'}, unknown here")
     if outer.agent_pos is None or outer.agent_dir is None or outer.agent_dir < 0:
@@ -162,7 +154,7 @@ def _form(env: gym.Env, n: int) -> dict[str, Any]:
     return {
         "size": (outer.width, outer.height),
         "max_steps": int(outer.max_steps),
-        "rule": _RULES[step],
+        "rule": RULES[step],
         "see_through_walls": bool(outer.see_through_walls),
         "observation": observation,
         "view size": int(outer.agent_view_size if view_size is None else view_size),
@@ -183,7 +175,7 @@ def _registered(env: MiniGridEnv) -> LevelSpec | None:
 
 
 def _load(env: MiniGridEnv, level: LevelSpec, cells: np.ndarray, agent: np.ndarray, where: str) -> None:
-    """Write one environment's world into cells uint16 [W, H] and agent int32 [12]."""
+    """Write one environment's world into cells uint16 [W, H] and agent int32 [14]."""
     target = env.obj if level.rule == RULE_PICKUP_TARGET else None
     doors: set[int] = set()
     for x in range(env.width):
@@ -194,10 +186,6 @@ def _load(env: MiniGridEnv, level: LevelSpec, cells: np.ndarray, agent: np.ndarr
                 if id(item) in doors:
                     raise ValueError(f"{where}, cell ({x}, {y}): this door object stands in two cells")
                 doors.add(id(item))
-                if level.rule == RULE_UNLOCK and item is env.door:
-                    agent[TARGET_X], agent[TARGET_Y] = x, y
-    if level.rule == RULE_UNLOCK and id(env.door) not in doors:
-        raise ValueError(f"{where}: the door to open is not in the grid")
     agent[X], agent[Y] = env.agent_pos
     agent[DIRECTION] = env.agent_dir
     agent[STEPS] = env.step_count
@@ -205,6 +193,7 @@ def _load(env: MiniGridEnv, level: LevelSpec, cells: np.ndarray, agent: np.ndarr
         raise ValueError(f"{where}: the agent is at ({agent[X]}, {agent[Y]}), outside the grid")
     if env.carrying is not None:
         agent[CARRYING] = pack_object(env.carrying, target, f"{where}, carried")
+    load_rule(env, level.rule, cells, agent, where)
     codes = level.mission.codes(env.mission)
     agent[MISSION : MISSION + len(codes)] = codes
 
@@ -224,12 +213,12 @@ class LoadedLevel(MiniGridEnv):
         self.reset()
 
     def _gen_grid(self, width: int, height: int) -> None:
-        _place(self, self._cells, self._agent)
+        _place(self, self.rule, self._cells, self._agent)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Load the state again."""
         super().reset(seed=seed, options=options)
-        _place(self, self._cells, self._agent)  # once more: MiniGrid's reset drops what is carried
+        _place(self, self.rule, self._cells, self._agent)  # once more: MiniGrid's reset drops what is carried
         return self.gen_obs(), {}
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -251,8 +240,8 @@ class LoadedLevel(MiniGridEnv):
         return observation, reward, terminated, truncated, info
 
 
-def _place(env: MiniGridEnv, cells: np.ndarray, agent: np.ndarray) -> None:
-    """Put a world into `env`."""
+def _place(env: MiniGridEnv, rule: int, cells: np.ndarray, agent: np.ndarray) -> None:
+    """Put a world of a level with `rule` into `env`."""
     env.grid = Grid(*cells.shape)
     env.obj = None
     for x, y in np.ndindex(*cells.shape):
@@ -268,7 +257,7 @@ def _place(env: MiniGridEnv, cells: np.ndarray, agent: np.ndarray) -> None:
     env.agent_pos = (int(agent[X]), int(agent[Y]))
     env.agent_dir = int(agent[DIRECTION])
     env.step_count = int(agent[STEPS])
-    env.door = env.grid.get(int(agent[TARGET_X]), int(agent[TARGET_Y]))
+    place_rule(env, rule, cells, agent)
 
 
 def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
@@ -277,13 +266,18 @@ def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
         raise ValueError(f"index is {index}, expected 0 to {worlds.num_envs - 1}")
     level, cells, agent = worlds.level, worlds.state.cells[index], worlds.state.agent[index]
     view_size = worlds.layout.view_size
-    if level.minigrid_id is None:
+    env: Any
+    if level.minigrid_id is not None:
+        env = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
+    elif level.rule in CLASSES:
+        env = CLASSES[level.rule](agent_view_size=view_size)
+        env.width, env.height = level.width, level.height
+    else:
         return LoadedLevel(level, worlds.max_steps, view_size, cells, agent)
-    env: Any = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
     env.max_steps = worlds.max_steps
     env.see_through_walls = level.see_through_walls
     env.mission = level.mission.text(agent[MISSION:OVER])
-    _place(env, cells, agent)
+    _place(env, level.rule, cells, agent)
     return env
 
 

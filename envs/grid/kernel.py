@@ -4,7 +4,7 @@ Behaviour is that of `minigrid.minigrid_env.MiniGridEnv` 3.2.0, held equal by `t
 things MiniGrid leaves open are settled here: a cell outside the grid behaves as a wall (MiniGrid asserts), and a
 level may ask for the corridor's two moves instead of the seven actions.
 
-A world is `cells` (uint16 [W, H]) and `agent` (int32 [12]), as `envs.grid.state` says.
+A world is `cells` (uint16 [W, H]) and `agent` (int32 [14]), as `envs.grid.state` says.
 """
 
 from __future__ import annotations
@@ -12,8 +12,16 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from envs.grid.levels.rules import RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
-from envs.grid.state import CARRYING, DIRECTION, STEPS, TARGET_X, TARGET_Y, X, Y
+from envs.grid.endings import judge, open_at
+from envs.grid.levels.rules import (
+    RULE_HALLWAY,
+    RULE_MEMORY,
+    RULE_OBSTACLES,
+    RULE_PICKUP_TARGET,
+    RULE_RED_BLUE,
+    RULE_UNLOCK,
+)
+from envs.grid.state import CARRYING, DIRECTION, OTHER_X, OTHER_Y, STEPS, TARGET_X, TARGET_Y, X, Y
 from envs.grid.symbols import (
     BALL,
     BOX,
@@ -63,13 +71,13 @@ LOOKS = _look_table()
 
 
 @nb.njit(inline="always")
-def _step_x(direction):
+def step_x(direction):
     """x component of a unit step in `direction` (0 right, 1 down, 2 left, 3 up)."""
     return np.int64(direction == 0) - np.int64(direction == 2)
 
 
 @nb.njit(inline="always")
-def _step_y(direction):
+def step_y(direction):
     """y component of a unit step in `direction`."""
     return np.int64(direction == 1) - np.int64(direction == 3)
 
@@ -102,15 +110,22 @@ def _toggled(cell, carried):
 def transition(cells, agent, action, rule, max_steps):
     """One action in one world, in place.
 
-    cells uint16 [W, H], agent int32 [12], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1), rule one of
+    cells uint16 [W, H], agent int32 [14], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1), rule one of
     `envs.grid.levels.rules`, max_steps in steps. Returns (reward float64, terminated bool, truncated bool).
-    The action is not checked.
+    The action is not checked. What moves by itself has moved before (`envs.grid.obstacles`).
     """
     width, height = cells.shape
     agent[STEPS] += 1
+    held = agent[CARRYING] != 0
+    red_was_open = blue_was_open = False
+    if rule == RULE_MEMORY and action == PICKUP:
+        action = TOGGLE
+    elif rule == RULE_RED_BLUE:
+        red_was_open = open_at(cells, agent[TARGET_X], agent[TARGET_Y])
+        blue_was_open = open_at(cells, agent[OTHER_X], agent[OTHER_Y])
     direction = np.int64(agent[DIRECTION])
     moves = action == FORWARD
-    dx, dy = _step_x(direction), _step_y(direction)
+    dx, dy = step_x(direction), step_y(direction)
     if rule == RULE_HALLWAY:
         moves = True
         dx, dy = (1, 0) if action == 1 else (-1, 0)
@@ -146,9 +161,18 @@ def transition(cells, agent, action, rule, max_steps):
         if rule == RULE_UNLOCK:
             success = state_of(cells[agent[TARGET_X], agent[TARGET_Y]]) == OPEN
 
+    terminated = terminated or success
+    if rule > RULE_HALLWAY:
+        success, terminated = judge(
+            cells, agent, action, rule, held, x, y, red_was_open, blue_was_open, success, terminated
+        )
     steps = agent[STEPS]
     reward = 1.0 - 0.9 * (steps / max_steps) if success else 0.0
-    return reward, success or terminated, steps >= max_steps
+    if rule == RULE_OBSTACLES:
+        if action == FORWARD and agent[TARGET_X] != 0:
+            reward, terminated = -1.0, True
+        agent[TARGET_X] = 0
+    return reward, terminated, steps >= max_steps
 
 
 @nb.njit(inline="always")
@@ -192,7 +216,7 @@ def look_around(cells, agent, size, see_through, looks):
 def _look_around(cells, agent, size, see_through, looks):
     width, height = cells.shape
     facing = np.int64(agent[DIRECTION])
-    fx, fy = _step_x(facing), _step_y(facing)
+    fx, fy = step_x(facing), step_y(facing)
     rx, ry = -fy, fx
     half = size // 2
     everything = (np.int64(1) << size) - 1

@@ -135,7 +135,7 @@ def _sweep(now, count, cells, scratch, body, rule, until, desired, parts, mismat
 def search(cells, agent, rule, until, desired, parts, stop_at_reward, max_distance, max_states):
     """Breadth-first search from one world (not changed). Returns (outcome, number of states, rows, depths).
 
-    cells uint16 [W, H], agent int32 [12]; desired uint8 [G] and parts (bits) matter to DESIRED only. States die where
+    cells uint16 [W, H], agent int32 [14]; desired uint8 [G] and parts (bits) matter to DESIRED only. States die where
     a transition terminates without reward (lava): they are not counted. With `stop_at_reward`, states in which a
     reward ends the episode are found but not left. Nothing beyond `max_distance` steps is looked at.
     outcome: steps to what was looked for (0 for EVERYTHING), UNREACHABLE, or TOO_MANY beyond `max_states`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Fields of a row of `GridState.agent`.
-X, Y, DIRECTION, CARRYING, STEPS, TARGET_X, TARGET_Y, MISSION = range(8)
+X, Y, DIRECTION, CARRYING, STEPS, TARGET_X, TARGET_Y, OTHER_X, OTHER_Y, MISSION = range(10)
 MISSION_FIELDS = 4  # the mission takes four: MISSION .. MISSION + 3
 OVER = MISSION + MISSION_FIELDS
 AGENT_FIELDS = OVER + 1
@@ -19,9 +19,9 @@ class GridState:
     """N worlds of one size. The arrays are the state: whoever copies them has a snapshot.
 
     cells:  uint16 [N, W, H], packed as `envs.grid.symbols` says, indexed [x, y] as MiniGrid's encodings are.
-    agent:  int32 [N, 12]: x, y, direction (0 right, 1 down, 2 left, 3 up), carried cell (packed, 0: nothing), steps
-            since the level began, the x and y a rule needs (the door of Unlock), four mission codes, and 1 once the
-            episode is over (until a level is drawn).
+    agent:  int32 [N, 14]: x, y, direction (0 right, 1 down, 2 left, 3 up), carried cell (packed, 0: nothing), steps
+            since the level began, x and y of up to two places that the level's rule needs (`envs.grid.levels.rules`),
+            four mission codes, and 1 once the episode is over (until a level is drawn).
     stream: uint64 [N, 2], the world's random stream (`envs.grid.rng`).
     """
 

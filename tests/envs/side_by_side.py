@@ -19,8 +19,10 @@ from minigrid.minigrid_env import MiniGridEnv, MissionSpace
 from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
 from envs.grid import from_minigrid, symbols
-from envs.grid.levels import LEVELS
-from envs.grid.state import CARRYING, DIRECTION, OVER, X, Y
+from envs.grid.kernel import transition
+from envs.grid.levels import LEVELS, rules
+from envs.grid.obstacles import note_what_is_ahead
+from envs.grid.state import CARRYING, DIRECTION, OTHER_X, OTHER_Y, OVER, TARGET_X, TARGET_Y, X, Y
 from envs.grid.vector_env import GridVectorEnv
 
 MOVES = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -109,24 +111,38 @@ def make(name: str, max_steps: int | None = None, view_size: int = 7, full: bool
     return FullyObsWrapper(env) if full else env
 
 
-def scripted_action(cells: np.ndarray, agent: np.ndarray, rng: np.random.Generator) -> int:
+def scripted_action(cells: np.ndarray, agent: np.ndarray, rule: int, actions: int, rng: np.random.Generator) -> int:
     """A policy on the full state that walks to the most useful thing in reach and uses it; one action in 12 is random.
 
-    Usefulness: the mission's object, the goal, a locked door whose key is carried, a key that fits a locked door, a
-    closed door, a box or ball. It carries, and drops what is in the way of the mission or of no more use.
+    Usefulness: what the level's rule asks for, the goal, a locked door whose key is carried, a key that fits a locked
+    door, a closed door, a box or ball. It carries, and drops what is in the way of the mission or of no more use.
     """
     if rng.random() < 1 / 12:
-        return int(rng.integers(7))
+        return int(rng.integers(actions))
     kinds = cells & 15
     colours = (cells >> 4) & 7
     states = (cells >> 7) & 3
     carried = int(agent[CARRYING])
     locked = set(colours[(kinds == symbols.DOOR) & (states == symbols.LOCKED)].tolist())
     useless = carried != 0 and not (carried & 15 == symbols.KEY and (carried >> 4) & 7 in locked)
+    targets = (int(agent[TARGET_X]), int(agent[TARGET_Y])), (int(agent[OTHER_X]), int(agent[OTHER_Y]))
+    brings = rule == rules.RULE_PUT_NEAR and carried & symbols.TARGET != 0
+    useless &= not brings
 
     def use(x: int, y: int) -> tuple[int, int] | None:
         """(rank, action) of a cell, None where there is nothing to do."""
         kind, colour = int(kinds[x, y]), int(colours[x, y])
+        if rule == rules.RULE_DONE_BESIDE and (x, y) == targets[0]:
+            return (0, symbols.DONE)
+        if rule == rules.RULE_MEMORY and (x, y) in targets:
+            return (0 if (x, y) == targets[0] else 1, symbols.FORWARD)
+        if rule == rules.RULE_RED_BLUE and (x, y) in targets and states[x, y] == symbols.CLOSED:
+            return (0 if (x, y) == targets[0] else 1, symbols.TOGGLE)
+        if rule == rules.RULE_PUT_NEAR and not (kind and cells[x, y] & symbols.TARGET):
+            near = max(abs(x - targets[0][0]), abs(y - targets[0][1])) <= 1
+            return (0, symbols.DROP) if brings and near and kind == symbols.EMPTY else None
+        if rule in (rules.RULE_FETCH, rules.RULE_OBSTACLES) and not cells[x, y] & symbols.TARGET:
+            return (1, symbols.FORWARD) if kind == symbols.GOAL else None
         if cells[x, y] & symbols.TARGET:
             return (0, symbols.DROP if carried else symbols.PICKUP)
         if kind == symbols.GOAL:
@@ -163,10 +179,10 @@ def scripted_action(cells: np.ndarray, agent: np.ndarray, rng: np.random.Generat
                 queue.append(there)
     x, y = start[0] + MOVES[agent[DIRECTION]][0], start[1] + MOVES[agent[DIRECTION]][1]
     wants_drop = useless and (best is None or best[0] in (0, 3, 6))
-    if wants_drop or (best is not None and best[1] == symbols.DROP):
+    if wants_drop or (best is not None and best[1] == symbols.DROP and not brings):
         return symbols.DROP if kinds[x, y] == symbols.EMPTY else int(rng.integers(3))
     if best is None:
-        return int(rng.integers(7))
+        return int(rng.integers(actions))
     step = best[2]
     while came_from[step] != start:
         step = came_from[step]
@@ -174,6 +190,17 @@ def scripted_action(cells: np.ndarray, agent: np.ndarray, rng: np.random.Generat
     if heading != agent[DIRECTION]:
         return symbols.RIGHT if (heading - agent[DIRECTION]) % 4 in (1, 2) else symbols.LEFT
     return best[1] if step == best[2] else symbols.FORWARD
+
+
+def follow(worlds: GridVectorEnv, n: int, env: gym.Env, action: int) -> tuple[float, bool, bool]:
+    """Our step of world n where its balls walk as those of `env`, which has stepped already, did."""
+    cells, agent = worlds.state.cells[n], worlds.state.agent[n]
+    note_what_is_ahead(cells, agent)
+    balls = cells[cells & 15 == symbols.BALL][0] & 0x1FF
+    cells[cells & 15 == symbols.BALL] = symbols.EMPTY
+    for order, ball in enumerate(env.unwrapped.obstacles, 1):
+        cells[tuple(ball.cur_pos)] = balls | order << 9
+    return transition(cells, agent, action, rules.RULE_OBSTACLES, worlds.max_steps)
 
 
 def compare(envs: Sequence[gym.Env], seed: int, scripted: bool, each_state: bool = False) -> dict[str, int]:
@@ -194,14 +221,21 @@ def compare(envs: Sequence[gym.Env], seed: int, scripted: bool, each_state: bool
     actions = np.zeros(count, np.int64)
     tally = {"steps": 0, "episodes": count, "terminated": 0, "rewarded": 0, "carried": 0, "changed": 0}
     cells, agent = worlds.state.cells, worlds.state.agent
+    rule, kinds_of_action = worlds.level.rule, worlds.engine.num_actions
     while active.any():
         for n in np.flatnonzero(active):
-            actions[n] = scripted_action(cells[n], agent[n], rng) if scripted else rng.integers(7)
+            chosen = scripted_action(cells[n], agent[n], rule, kinds_of_action, rng) if scripted else None
+            actions[n] = rng.integers(kinds_of_action) if chosen is None else chosen
         before = cells.copy()
-        worlds.engine.step(actions, reward, terminated, truncated, active)
+        answers = [env.step(int(actions[n])) if active[n] else None for n, env in enumerate(envs)]
+        if rule == rules.RULE_OBSTACLES:
+            for n in np.flatnonzero(active):
+                reward[n], terminated[n], truncated[n] = follow(worlds, n, envs[n], int(actions[n]))
+        else:
+            worlds.engine.step(actions, reward, terminated, truncated, active)
         ours = worlds.observe()
         for n in np.flatnonzero(active):
-            observation, paid, ended, cut, _ = envs[n].step(int(actions[n]))
+            observation, paid, ended, cut, _ = answers[n]
             found = (reward[n], terminated[n], truncated[n])
             assert found == (paid, ended, cut), f"env {n}: {found} != {(paid, ended, cut)}"
             _same_observation(ours, n, observation, worlds)

@@ -14,12 +14,25 @@ import pytest
 from scipy.stats import chi2
 
 from envs.grid.jit import kernel
-from envs.grid.levels import LEVELS, LevelSpec, MissionText, catalogue, generate, level_spec
+from envs.grid.levels import LEVELS, LevelSpec, MissionText, catalogue, generate, level_spec, rules
 from envs.grid.names import COLOURS
 from envs.grid.rng import seed_streams
-from envs.grid.state import CARRYING, DIRECTION, MISSION, STEPS, TARGET_X, TARGET_Y, GridState, X, Y
+from envs.grid.state import (
+    CARRYING,
+    DIRECTION,
+    MISSION,
+    OTHER_X,
+    OTHER_Y,
+    STEPS,
+    TARGET_X,
+    TARGET_Y,
+    GridState,
+    X,
+    Y,
+)
 from envs.grid.symbols import (
     BALL,
+    BOX,
     DOOR,
     EMPTY,
     GOAL,
@@ -33,6 +46,18 @@ from envs.grid.symbols import (
 )
 
 DRIVEN = (
+    "BlockedUnlockPickup-v0",
+    "Dynamic-Obstacles-Random-6x6-v0",
+    "Fetch-8x8-N3-v0",
+    "GoToDoor-8x8-v0",
+    "GoToObject-6x6-N2-v0",
+    "LockedRoom-v0",
+    "MemoryS13Random-v0",
+    "ObstructedMaze-2Dlhb-v0",
+    "ObstructedMaze-2Q-v1",
+    "Playground-v0",
+    "PutNear-8x8-N3-v0",
+    "RedBlueDoors-6x6-v0",
     "DoorKey-8x8-v0",
     "FourRooms-v0",
     "KeyCorridorS3R3-v0",
@@ -61,29 +86,41 @@ def draw(spec: LevelSpec, count: int, seed: int = 0) -> GridState:
 
 
 class Sample:
-    """Levels from either source: symbols uint8 [N, W, H], x, y, direction int [N], mission texts."""
+    """Levels from either source: symbols uint8 [N, W, H], x, y, direction int [N], mission texts.
 
-    def __init__(self, symbols, x, y, direction, missions):
+    hidden: for each level the symbols of what its boxes hold, sorted.
+    """
+
+    def __init__(self, symbols, x, y, direction, missions, hidden):
         self.symbols, self.x, self.y, self.direction, self.missions = symbols, x, y, direction, missions
+        self.hidden = hidden
         self.kinds, self.colours, self.states = np.moveaxis(TRIPLE[symbols], -1, 0)
 
 
 def ours(spec: LevelSpec, count: int) -> Sample:
     state = draw(spec, count, seed=5)
     missions = [spec.mission.text(codes) for codes in state.agent[:, MISSION:]]
-    return Sample(SYMBOL[state.cells & LOOK], *state.agent[:, [X, Y, DIRECTION]].T, missions)
+    held = np.where(state.cells & 15 == BOX, (state.cells >> 9) & 63, 0)
+    hidden = [tuple(sorted(level[level > 0].tolist())) for level in held]
+    return Sample(SYMBOL[state.cells & LOOK], *state.agent[:, [X, Y, DIRECTION]].T, missions, hidden)
 
 
 def theirs(spec: LevelSpec, count: int) -> Sample:
     env = gymnasium.make(spec.minigrid_id, disable_env_checker=True).unwrapped
-    encodings, agents, missions = [], [], []
+    encodings, agents, missions, hidden = [], [], [], []
     for n in range(count):
         env.reset(seed=11 if n == 0 else None)
         encodings.append(env.grid.encode())
         agents.append((*env.agent_pos, env.agent_dir))
         missions.append(env.mission)
+        held = [
+            item.contains.encode()
+            for item in env.grid.grid
+            if item is not None and item.type == "box" and item.contains
+        ]
+        hidden.append(tuple(sorted(int(SYMBOL[kind | colour << 4]) for kind, colour, _ in held)))
     kind, colour, status = np.moveaxis(np.asarray(encodings, np.int64), -1, 0)
-    return Sample(SYMBOL[kind | colour << 4 | status << 7], *np.asarray(agents, np.int64).T, missions)
+    return Sample(SYMBOL[kind | colour << 4 | status << 7], *np.asarray(agents, np.int64).T, missions, hidden)
 
 
 def p_value(first: np.ndarray, second: np.ndarray) -> float:
@@ -134,6 +171,8 @@ def features(spec: LevelSpec, sample: Sample) -> dict[str, list]:
         "in front of the agent": front.tolist(),
     }
     walls = [int(count) for count in (sample.kinds == WALL).sum((1, 2))]
+    if spec.rule not in (rules.RULE_GOAL, rules.RULE_UNLOCK) or spec.id in ("LockedRoom-v0", "Playground-v0"):
+        found |= things(sample)
     if spec.id.startswith("DoorKey"):
         found["split column and door row"] = doors
         found["key and door"] = [(key, door[0][0]) for key, door in zip(keys, doors, strict=True)]
@@ -195,6 +234,38 @@ def features(spec: LevelSpec, sample: Sample) -> dict[str, list]:
             (x < 9, y < 9, goal[0][0] < 9, goal[0][1] < 9) for (x, y), goal in zip(agents, goals, strict=True)
         ]
     return found
+
+
+def things(sample: Sample) -> dict[str, list]:
+    """Joint features of keys, balls, boxes and doors: how many, of which colours, how far apart, what boxes hold."""
+    colours, offsets, words = [], [], []
+    for n, (kinds, shades) in enumerate(zip(sample.kinds, sample.colours, strict=True)):
+        places = np.argwhere(np.isin(kinds, (KEY, BALL, BOX, DOOR)))
+        listed = [(int(kinds[x, y]), int(shades[x, y])) for x, y in places]
+        colours.append(tuple(sorted(listed))[:3])
+        offsets.append(tuple((places[-1] - places[0]).tolist()) if len(places) > 1 else ())
+        told = sample.missions[n].split()
+        words.append(
+            [
+                f"{COLOURS[shade]} {('key', 'ball', 'box')[kind - KEY]}" in sample.missions[n]
+                for kind, shade in listed
+                if kind in (KEY, BALL, BOX)
+            ]
+            if len(told)
+            else []
+        )
+    counts = [tuple(int((kinds == kind).sum()) for kind in (KEY, BALL, BOX, DOOR)) for kinds in sample.kinds]
+    return {
+        "numbers of things": counts,
+        "kinds and colours": colours,
+        "first to last thing": offsets,
+        "which things the mission names": [tuple(word) for word in words],
+        "what boxes hold": sample.hidden,
+        "number of colours of doors": [
+            (len(set(shades[kinds == DOOR].tolist())), len(set(shades[kinds == BALL].tolist())))
+            for kinds, shades in zip(sample.kinds, sample.colours, strict=True)
+        ],
+    }
 
 
 def compare(spec: LevelSpec, count: int) -> dict[str, float]:
@@ -259,13 +330,29 @@ def test_levels_are_whole(name):
     assert (state.agent[:, [CARRYING, STEPS]] == 0).all()
     for level, cells, row in zip(kinds, state.cells, state.agent, strict=True):
         assert level[row[X], row[Y]] == EMPTY
-        if spec.id.startswith("KeyCorridor"):
-            marked = cells[(cells & TARGET) != 0]
-            assert [int(cell) & LOOK for cell in marked] == [BALL | int(row[MISSION]) << 4]
-        elif spec.id.startswith("Unlock"):
-            assert level[row[TARGET_X], row[TARGET_Y]] == DOOR
+        marked = [int(cell) & LOOK for cell in cells[(cells & TARGET) != 0]]
+        target, other = level[row[TARGET_X], row[TARGET_Y]], level[row[OTHER_X], row[OTHER_Y]]
+        if spec.rule == rules.RULE_PICKUP_TARGET:
+            kind = BOX if "UnlockPickup" in spec.id else BALL
+            assert marked == [kind | (2 if "Maze" in spec.id else int(row[MISSION])) << 4]
+        elif spec.rule == rules.RULE_FETCH:
+            assert set(marked) == {int(row[MISSION + 2]) + KEY | int(row[MISSION + 1]) << 4}
+        elif spec.rule == rules.RULE_PUT_NEAR:
+            assert marked == [int(row[MISSION + 1]) + KEY | int(row[MISSION]) << 4]
+            assert target == int(row[MISSION + 3]) + KEY
+        elif spec.rule in (rules.RULE_UNLOCK, rules.RULE_RED_BLUE):
+            assert target == DOOR
+            assert spec.rule == rules.RULE_UNLOCK or (other == DOOR and row[OTHER_X] > row[TARGET_X])
+        elif spec.rule == rules.RULE_DONE_BESIDE:
+            assert target == (DOOR if "Door" in spec.id else int(row[MISSION + 1]) + KEY)
+        elif spec.rule == rules.RULE_MEMORY:
+            shown = level[1, spec.height // 2 - 1]
+            rise = int(row[TARGET_Y]) - spec.height // 2
+            assert abs(rise) == 1
+            assert level[row[TARGET_X], row[TARGET_Y] + rise] == shown
+            assert {level[row[OTHER_X], row[OTHER_Y] - rise], shown} == {KEY, BALL}
         else:
-            assert (level == GOAL).sum() == 1
+            assert (level == GOAL).sum() == (0 if spec.id == "Playground-v0" else 1)
 
 
 def test_hallway_start_and_goal_are_uniform_and_differ():

@@ -180,6 +180,243 @@ def lavagap(size: int) -> LevelSpec:
     )
 
 
+def distshift(strip_row: int) -> LevelSpec:
+    """Two strips of lava, one in the first row, one in `strip_row`; DistShift1 has it in row 2, DistShift2 in row 5."""
+    _need(2 <= strip_row <= 5, f"DistShift: strip_row is {strip_row}, expected 2..5")
+    known = {2: "DistShift1-v0", 5: "DistShift2-v0"}.get(strip_row)
+    return LevelSpec(
+        id=known or f"DistShift-R{strip_row}-v0",
+        minigrid_id=f"MiniGrid-{known}" if known else None,
+        family=rules.FAMILY_DISTSHIFT,
+        params=(strip_row,),
+        width=9,
+        height=7,
+        max_steps=4 * 9 * 7,
+        rule=rules.RULE_GOAL,
+        see_through_walls=True,
+        num_actions=7,
+        mission=MissionText("get to the green goal square"),
+    )
+
+
+def dynamic_obstacles(size: int = 8, obstacles: int = 4, random_start: bool = False) -> LevelSpec:
+    """An empty room with balls that walk about; touching one costs 1 and ends the episode."""
+    _need(5 <= size <= 255, f"Dynamic-Obstacles: size is {size}, expected 5..255")
+    most = min(rules.MOST_OBSTACLES, size // 2 + 1)
+    _need(1 <= obstacles <= most, f"Dynamic-Obstacles: obstacles is {obstacles}, expected 1..{most} in size {size}")
+    usual = {5: 2, 6: 3, 8: 4, 16: 8}.get(size) == obstacles
+    name = f"Dynamic-Obstacles-{'Random-' if random_start else ''}{size}x{size}{'' if usual else f'-N{obstacles}'}-v0"
+    known = usual and size in ((5, 6) if random_start else (5, 6, 8, 16))
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if known else None,
+        family=rules.FAMILY_DYNAMIC,
+        params=(int(random_start), obstacles),
+        width=size,
+        height=size,
+        max_steps=4 * size**2,
+        rule=rules.RULE_OBSTACLES,
+        see_through_walls=True,
+        num_actions=3,
+        mission=MissionText("get to the green goal square"),
+    )
+
+
+def gotodoor(size: int = 5) -> LevelSpec:
+    """A room of random size, four doors of different colours; say `done` beside the one that is asked for."""
+    _need(5 <= size <= 255, f"GoToDoor: size is {size}, expected 5..255")
+    return LevelSpec(
+        id=f"GoToDoor-{size}x{size}-v0",
+        minigrid_id=f"MiniGrid-GoToDoor-{size}x{size}-v0" if size in (5, 6, 8) else None,
+        family=rules.FAMILY_GOTODOOR,
+        params=(),
+        width=size,
+        height=size,
+        max_steps=4 * size**2,
+        rule=rules.RULE_DONE_BESIDE,
+        see_through_walls=True,
+        num_actions=7,
+        mission=MissionText("go to the {} door", (COLOURS,)),
+    )
+
+
+def _things(name: str, size: int, things: int, most: int) -> None:
+    _need(5 <= size <= 255, f"{name}: size is {size}, expected 5..255")
+    _need(2 <= things <= most, f"{name}: things is {things}, expected 2..{most}")
+
+
+def gotoobject(size: int = 6, things: int = 2) -> LevelSpec:
+    """A room with different things; say `done` beside the one that is asked for."""
+    _things("GoToObject", size, things, min(MOST_THINGS, (size - 2) ** 2 // 2))
+    name = f"GoToObject-{size}x{size}-N{things}-v0"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if (size, things) in ((6, 2), (8, 2)) else None,
+        family=rules.FAMILY_GOTOOBJECT,
+        params=(things,),
+        width=size,
+        height=size,
+        max_steps=5 * size**2,
+        rule=rules.RULE_DONE_BESIDE,
+        see_through_walls=True,
+        num_actions=7,
+        mission=MissionText("go to the {} {}", (COLOURS, THINGS)),
+    )
+
+
+def fetch(size: int = 8, things: int = 3) -> LevelSpec:
+    """A room with keys and balls; pick up the one that is asked for and no other."""
+    _things("Fetch", size, things, min(MOST_THINGS, (size - 2) ** 2 // 2))
+    name = f"Fetch-{size}x{size}-N{things}-v0"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if (size, things) in ((5, 2), (6, 2), (8, 3)) else None,
+        family=rules.FAMILY_FETCH,
+        params=(things,),
+        width=size,
+        height=size,
+        max_steps=5 * size**2,
+        rule=rules.RULE_FETCH,
+        see_through_walls=True,
+        num_actions=7,
+        mission=MissionText("{} {} {}", (_FETCH_WORDINGS, COLOURS, THINGS[:2])),
+    )
+
+
+def putnear(size: int = 6, things: int = 2) -> LevelSpec:
+    """A room with different things; drop one of them around another."""
+    _things("PutNear", size, things, min(MOST_THINGS, max(2, (size - 2) ** 2 // 9)))
+    name = f"PutNear-{size}x{size}-N{things}-v0"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if (size, things) in ((6, 2), (8, 3)) else None,
+        family=rules.FAMILY_PUTNEAR,
+        params=(things,),
+        width=size,
+        height=size,
+        max_steps=5 * size,
+        rule=rules.RULE_PUT_NEAR,
+        see_through_walls=True,
+        num_actions=7,
+        mission=MissionText("put the {} {} near the {} {}", (COLOURS, THINGS, COLOURS, THINGS)),
+    )
+
+
+def lockedroom() -> LevelSpec:
+    """Six rooms along a corridor, the goal in a locked one, its key in another."""
+    return LevelSpec(
+        id="LockedRoom-v0",
+        minigrid_id="MiniGrid-LockedRoom-v0",
+        family=rules.FAMILY_LOCKEDROOM,
+        params=(),
+        width=19,
+        height=19,
+        max_steps=10 * 19,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText(
+            "get the {} key from the {} room, unlock the {} door and go to the goal", (COLOURS, COLOURS, COLOURS)
+        ),
+    )
+
+
+def memory(size: int, random_length: bool = False) -> LevelSpec:
+    """An object is shown first; at the end of a corridor one must turn to the same one."""
+    _need(size % 2 == 1 and 7 <= size <= 255, f"Memory: size is {size}, expected an odd number in 7..255")
+    name = f"MemoryS{size}{'Random' if random_length else ''}-v0"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}" if size in ((13, 17) if random_length else (7, 9, 11, 13)) else None,
+        family=rules.FAMILY_MEMORY,
+        params=(int(random_length),),
+        width=size,
+        height=size,
+        max_steps=5 * size**2,
+        rule=rules.RULE_MEMORY,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("go to the matching object at the end of the hallway"),
+    )
+
+
+def playground() -> LevelSpec:
+    """Nine rooms full of things, and nothing asked for."""
+    return LevelSpec(
+        id="Playground-v0",
+        minigrid_id="MiniGrid-Playground-v0",
+        family=rules.FAMILY_PLAYGROUND,
+        params=(),
+        width=19,
+        height=19,
+        max_steps=100,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText(""),
+    )
+
+
+def redbluedoors(size: int = 8) -> LevelSpec:
+    """A room between a red and a blue door: open the red one first."""
+    _need(5 <= size <= 127, f"RedBlueDoors: size is {size}, expected 5..127")
+    return LevelSpec(
+        id=f"RedBlueDoors-{size}x{size}-v0",
+        minigrid_id=f"MiniGrid-RedBlueDoors-{size}x{size}-v0" if size in (6, 8) else None,
+        family=rules.FAMILY_REDBLUE,
+        params=(),
+        width=2 * size,
+        height=size,
+        max_steps=20 * size**2,
+        rule=rules.RULE_RED_BLUE,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("open the red door then the blue door"),
+    )
+
+
+def unlockpickup(blocked: bool = False) -> LevelSpec:
+    """Unlock, then pick up the box behind the door; in the blocked one a ball stands before the door."""
+    name = f"{'Blocked' if blocked else ''}UnlockPickup-v0"
+    return LevelSpec(
+        id=name,
+        minigrid_id=f"MiniGrid-{name}",
+        family=rules.FAMILY_UNLOCKPICKUP,
+        params=(6, int(blocked)),
+        width=11,
+        height=6,
+        max_steps=(16 if blocked else 8) * 6**2,
+        rule=rules.RULE_PICKUP_TARGET,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("pick up the {} box", (COLOURS,)),
+    )
+
+
+def obstructedmaze(
+    name: str, quarters: int, rooms_visited: int, boxed: bool, blocked: bool, agent_room: tuple[int, int], version: int
+) -> LevelSpec:
+    """A blue ball behind locked doors; the name is minigrid's, such as "2Dlhb" (h: boxed keys, b: blocked doors).
+
+    quarters: of the 3x3 maze in use, 0 for two rooms.  rooms_visited: what the time limit is reckoned by.
+    """
+    _need(0 <= quarters <= 4, f"ObstructedMaze: quarters is {quarters}, expected 0..4")
+    level = f"ObstructedMaze-{name}-v{version}"
+    return LevelSpec(
+        id=level,
+        minigrid_id=f"MiniGrid-{level}",
+        family=rules.FAMILY_OBSTRUCTEDMAZE,
+        params=(quarters, int(boxed), int(blocked), *agent_room, version),
+        width=16 if quarters else 11,
+        height=16 if quarters else 6,
+        max_steps=4 * rooms_visited * 6**2,
+        rule=rules.RULE_PICKUP_TARGET,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("pick up the blue ball"),
+    )
+
+
 def hallway(length: int = 25, max_steps: int = 30) -> LevelSpec:
     """The corridor of asymmetric self-play (Sukhbaatar et al., 2017, arXiv 1703.05407, 4.1): M cells, two moves.
 
@@ -202,6 +439,10 @@ def hallway(length: int = 25, max_steps: int = 30) -> LevelSpec:
     )
 
 
+THINGS = ("key", "ball", "box")
+MOST_THINGS = 16
+_FETCH_WORDINGS = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
+
 # MiniGrid's N4-S5-v0 has six rooms, a slip it keeps for old results; N4-S5-v1 has four.
 _MINIGRID_MULTIROOM = ("MultiRoom-N2-S4-v0", "MultiRoom-N4-S5-v0", "MultiRoom-N4-S5-v1", "MultiRoom-N6-v0")
 
@@ -219,6 +460,33 @@ _ALL = (
     *(keycorridor(size, rows) for size, rows in ((3, 1), (3, 2), (3, 3), (4, 3), (5, 3), (6, 3))),
     *(crossing(size, rivers, lava) for lava in (False, True) for size, rivers in ((9, 1), (9, 2), (9, 3), (11, 5))),
     *(lavagap(size) for size in (5, 6, 7)),
+    distshift(2),
+    distshift(5),
+    *(dynamic_obstacles(size, count) for size, count in ((5, 2), (6, 3), (8, 4), (16, 8))),
+    *(dynamic_obstacles(size, count, random_start=True) for size, count in ((5, 2), (6, 3))),
+    *(fetch(size, things) for size, things in ((5, 2), (6, 2), (8, 3))),
+    *(gotodoor(size) for size in (5, 6, 8)),
+    *(gotoobject(size) for size in (6, 8)),
+    *(putnear(size, things) for size, things in ((6, 2), (8, 3))),
+    lockedroom(),
+    *(memory(size) for size in (7, 9, 11, 13)),
+    *(memory(size, random_length=True) for size in (13, 17)),
+    playground(),
+    *(redbluedoors(size) for size in (6, 8)),
+    unlockpickup(),
+    unlockpickup(blocked=True),
+    *(obstructedmaze(f"1Dl{name}", 0, 2, bool(name), name == "hb", (0, 0), 0) for name in ("", "h", "hb")),
+    *(obstructedmaze(f"2Dl{name}", 1, 4, bool(name), name == "hb", (2, 1), 0) for name in ("", "h", "hb")),
+    *(
+        obstructedmaze(name, quarters, visited, True, True, room, version)
+        for name, quarters, visited, room, versions in (
+            ("2Dlhb", 1, 4, (2, 1), (1,)),
+            ("1Q", 1, 5, (1, 1), (0, 1)),
+            ("2Q", 2, 11, (2, 1), (0, 1)),
+            ("Full", 4, 25, (1, 1), (0, 1)),
+        )
+        for version in versions
+    ),
     hallway(),
 )
 

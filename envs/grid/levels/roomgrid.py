@@ -15,8 +15,8 @@ from envs.grid.rng import randint
 from envs.grid.state import DIRECTION, X, Y
 from envs.grid.symbols import CLOSED, DOOR, WALL, kind_of, pack
 
-_STEP_X = (1, 0, -1, 0)
-_STEP_Y = (0, 1, 0, -1)
+STEP_X = (1, 0, -1, 0)
+STEP_Y = (0, 1, 0, -1)
 _PASSABLE = 2
 
 
@@ -47,7 +47,7 @@ def draw_rooms(cells, agent, stream, columns, rows, size):
 @nb.njit
 def _open(doors, i, j, wall):
     doors[i, j, wall, _PASSABLE] = 1
-    doors[i + _STEP_X[wall], j + _STEP_Y[wall], (wall + 2) % 4, _PASSABLE] = 1
+    doors[i + STEP_X[wall], j + STEP_Y[wall], (wall + 2) % 4, _PASSABLE] = 1
 
 
 @nb.njit
@@ -80,7 +80,7 @@ def place_agent_in_room(cells, agent, stream, i, j, size):
     """Put the agent into room (i, j), looking at nothing or at a wall."""
     while True:
         place_agent(cells, agent, stream, i * (size - 1), j * (size - 1), size, size)
-        front = cells[agent[X] + _STEP_X[agent[DIRECTION]], agent[Y] + _STEP_Y[agent[DIRECTION]]]
+        front = cells[agent[X] + STEP_X[agent[DIRECTION]], agent[Y] + STEP_Y[agent[DIRECTION]]]
         if front == EMPTY_CELL or kind_of(front) == WALL:
             return
 
@@ -99,7 +99,7 @@ def _all_connected(doors):
         i, j = stack[waiting]
         for wall in range(4):
             if doors[i, j, wall, _PASSABLE] == 1:
-                u, v = i + _STEP_X[wall], j + _STEP_Y[wall]
+                u, v = i + STEP_X[wall], j + STEP_Y[wall]
                 if not seen[u, v]:
                     seen[u, v] = True
                     stack[waiting] = u, v
@@ -120,7 +120,7 @@ def connect_all(cells, doors, stream, locked_i, locked_j):
             i = randint(stream, 0, columns)
             j = randint(stream, 0, rows)
             wall = randint(stream, 0, 4)
-            u, v = i + _STEP_X[wall], j + _STEP_Y[wall]
+            u, v = i + STEP_X[wall], j + STEP_Y[wall]
             if doors[i, j, wall, 0] < 0 or doors[i, j, wall, _PASSABLE] == 1:
                 continue
             if (i == locked_i and j == locked_j) or (u == locked_i and v == locked_j):
