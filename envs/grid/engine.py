@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.grid.jit import kernel
 from envs.grid.kernel import transition
-from envs.grid.levels.dispatch import generate
+from envs.grid.levels.dispatch import draw, generator_address
 from envs.grid.levels.rules import RULE_OBSTACLES
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.obstacles import move_obstacles, note_what_is_ahead
@@ -36,9 +36,9 @@ def _advance(
     cells, agent, stream, task, actions, level, params, plan, size, see_through, regenerate,
     reward, terminated, truncated, observation, successor, every_successor, last_agent,
 ):  # fmt: skip
-    """One task for each world; see `GridEngine.advance`. level: int64 [3], family, rule, max_steps."""
+    """One task for each world; see `GridEngine.advance`. level: int64 [3], generator's address, rule, max_steps."""
     count = cells.shape[0]
-    family, rule, max_steps = level[0], level[1], level[2]
+    generator, rule, max_steps = level[0], level[1], level[2]
     for block in nb.prange((count + _BLOCK - 1) // _BLOCK):
         looks = np.empty(size * size, np.uint16)
         for n in range(block * _BLOCK, min(count, (block + 1) * _BLOCK)):
@@ -54,7 +54,7 @@ def _advance(
                 over = ended or cut
                 agent[n, OVER] = over
             elif task[n] == DRAW:
-                generate(family, params, cells[n], agent[n], stream[n])
+                draw(generator, params, cells[n], agent[n], stream[n])
                 agent[n, OVER] = 0
                 if reward.shape[0] > 0:
                     reward[n], terminated[n], truncated[n] = 0.0, False, False
@@ -65,7 +65,7 @@ def _advance(
             if over and regenerate:
                 if last_agent.shape[0] > 0:
                     last_agent[n] = agent[n]
-                generate(family, params, cells[n], agent[n], stream[n])
+                draw(generator, params, cells[n], agent[n], stream[n])
                 agent[n, OVER] = 0
                 if observation.shape[0] > 0:
                     write_row(cells[n], agent[n], plan, size, see_through, looks, observation[n])
@@ -97,7 +97,7 @@ class GridEngine:
         self.max_steps = int(spec.max_steps if max_steps is None else max_steps)
         self.layout = TokenLayout(spec) if layout is None else layout
         self.state = GridState.zeros(self.num_envs, spec.width, spec.height)
-        self._level = np.array([spec.family, spec.rule, self.max_steps], np.int64)
+        self._level = np.array([0, spec.rule, self.max_steps], np.int64)
         self._params = spec.params_array()
         self._everybody = np.full(self.num_envs, STEP, np.uint8)
 
@@ -170,6 +170,8 @@ class GridEngine:
         With `final` (uint8 [N, P]) and `final_agent` (int32 [N, 14]) fresh levels are drawn where an episode ended,
         and its last row and agent are kept there. Arguments are not checked.
         """
+        if final is not None or (task == DRAW).any():
+            self._require_generator()
         self._launch(
             task, self.layout, actions, reward, terminated, truncated, observation,
             final, False, final_agent, final is not None,
@@ -224,6 +226,8 @@ class GridEngine:
     def _require_generator(self) -> None:
         if not self.spec.has_native:
             raise ValueError(f"level {self.spec.id} has no generator here: load a state instead of drawing one")
+        if self._level[0] == 0:
+            self._level[0] = generator_address(self.spec.family)
 
     def _launch(
         self, task, layout, actions=_NO_ACTIONS, reward=_NO_REWARD, terminated=_NO_FLAGS, truncated=_NO_FLAGS,

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numba as nb
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 
 
 def _load_quiet_openmp() -> None:
@@ -39,8 +41,14 @@ def _digest() -> str:
 
 
 class _DigestCache(FunctionCache):
+    """Keyed by signature, processor, sources and a name; what a closure holds, as in numba's own key, never repeats."""
+
+    def __init__(self, function, name: str = "") -> None:
+        super().__init__(function)
+        self._name = name
+
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), SOURCE_DIGEST)
+        return sig, codegen.magic_tuple(), SOURCE_DIGEST, self._name
 
 
 SOURCE_DIGEST = _digest()
@@ -56,3 +64,18 @@ def kernel(**options):
         return dispatcher
 
     return decorate
+
+
+_entries: dict[str, CFunc] = {}
+
+
+def compiled_entry(name: str, function, signature) -> int:
+    """The address of `function` compiled as a C function of `signature`, cached on disk under `name`."""
+    if name not in _entries:
+        entry = CFunc(function, normalize_signature(signature), {}, {"nopython": True, "nogil": True})
+        setattr(entry, "_cache", _DigestCache(function, name))  # noqa: B010 (no public hook here either)
+        entry.compile()
+        _entries[name] = entry
+    address = _entries[name].address
+    assert address is not None
+    return address

@@ -1,8 +1,8 @@
 """The shortest-path oracle: how hard a goal truly is, in environment steps, and which goals can be reached at all.
 
 Exact breadth-first search with the engine's own transition (`envs.grid.search`), many worlds at a time. Time limits
-are no part of it; states of death (lava) are neither passed nor counted; walking over a goal tile ends nothing unless
-`stop_at_goal_tile` says that whatever the level rewards ends the episode.
+are no part of it; states of death (lava) are neither passed nor counted; what ends an episode by the level's own rule
+ends nothing here, unless `stop_at_goal_tile` says that what it rewards does, or the reward is what is looked for.
 
 Memory is about 4 * (6 + D) bytes a state and thread, D the most cells that can change (doors + twice the objects).
 Beyond `max_states` states a search refuses: ValueError with the world and the number.
@@ -10,7 +10,8 @@ Beyond `max_states` states a search refuses: ValueError with the world and the n
 Arguments shared by all functions:
 
 state: `GridState` of N worlds, not changed.  ids: int [M], the worlds meant (all by default).
-rule: `LevelSpec.rule`.  parts: which parts of a goal count (`envs.grid.goals.PARTS`).
+rule: `LevelSpec.rule`; where balls walk by chance there is no answer: UnmeasurableError.
+parts: which parts of a goal count (`envs.grid.goals.PARTS`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from collections.abc import Sequence
 import numba as nb
 import numpy as np
 
+from envs.errors import UnmeasurableError
 from envs.grid.goals import DEFAULT_PARTS, DIRECTION_PART, HEAD, check_goals, part_bits, world_ids
 from envs.grid.jit import kernel
+from envs.grid.levels.rules import RULE_OBSTACLES
 from envs.grid.search import DESIRED, EVERYTHING, REWARD, TOO_MANY, UNREACHABLE, distinct_goals, search, write_goal
 from envs.grid.state import GridState
 
@@ -66,12 +69,14 @@ def _samples(cells, agent, ids, rule, until, parts, stop, max_distance, max_stat
         write_goal(cells[n], rows[chosen], parts & DIRECTION_PART, goals[m])
 
 
-class TooManyStatesError(ValueError):
+class TooManyStatesError(UnmeasurableError):
     """A world has more states than the search was allowed to visit."""
 
 
-def _check_limits(max_states: int, max_distance: int | None = None) -> int:
+def _check_limits(rule: int, max_states: int, max_distance: int | None = None) -> int:
     """`max_distance` as an integer that is always there. ValueError for limits that allow nothing."""
+    if rule == RULE_OBSTACLES:
+        raise UnmeasurableError("obstacles walk by chance here: no path is surely the shortest")
     if max_states < 1:
         raise ValueError(f"max_states is {max_states}, expected at least 1")
     if max_distance is not None and max_distance < 0:
@@ -107,7 +112,7 @@ def shortest_paths(
     """
     ids = world_ids(state, ids)
     check_goals(desired, len(ids), _goal_size(state))
-    limit = _check_limits(max_states)
+    limit = _check_limits(rule, max_states)
     distances = np.empty(len(ids), np.int32)
     bits = part_bits(parts)
     _distances(
@@ -122,7 +127,7 @@ def shortest_to_reward(
 ) -> np.ndarray:
     """int32 [M]: fewest steps from world `ids[m]` to the level's own success, -1 where there is no way."""
     ids = world_ids(state, ids)
-    limit = _check_limits(max_states)
+    limit = _check_limits(rule, max_states)
     distances = np.empty(len(ids), np.int32)
     no_goal = np.zeros((1, _goal_size(state)), np.uint8)
     _distances(state.cells, state.agent, ids, rule, REWARD, no_goal, 0, True, limit, max_states, distances)
@@ -146,7 +151,7 @@ def reachable_goals(
     out what takes more steps.
     """
     (n,) = world_ids(state, np.array([index]))
-    limit = _check_limits(max_states, max_distance)
+    limit = _check_limits(rule, max_states, max_distance)
     no_goal = np.zeros(_goal_size(state), np.uint8)
     outcome, goals, distances = _goals_of(
         state.cells[n],
@@ -180,7 +185,7 @@ def sample_reachable_goals(
     `rng` gives one number a world, so a draw depends on the generator and the worlds alone.
     """
     ids = world_ids(state, ids)
-    limit = _check_limits(max_states, max_distance)
+    limit = _check_limits(rule, max_states, max_distance)
     goals = np.zeros((len(ids), _goal_size(state)), np.uint8)
     distances = np.empty(len(ids), np.int32)
     draws = rng.random(len(ids))

@@ -15,7 +15,7 @@ from envs.grid.kernel import transition
 from envs.grid.levels.rules import RULE_HALLWAY
 from envs.grid.state import CARRYING, DIRECTION, OVER, STEPS, X, Y
 from envs.grid.state_table import CHANGES, borrowing, enter, grown, most_changes, write_successor
-from envs.grid.symbols import LOOK
+from envs.grid.symbols import LAVA, LOOK, kind_of
 
 EVERYTHING, DESIRED, REWARD = range(3)
 """What a search looks for: all states, one that satisfies a goal, or a rewarded transition."""
@@ -92,7 +92,10 @@ def _expand(now, count, cells, scratch, body, rule, until, desired, parts, misma
             found = np.int64(depths[now]) + 1
             break
         stays = body[X] == x and body[Y] == y and body[DIRECTION] == direction and body[CARRYING] == carried
-        if (stays and cell < 0) or (terminated and reward <= 0):
+        dead = kind_of(scratch[body[X], body[Y]]) == LAVA  # by its own rule a level ends only for who seeks the reward
+        if until == REWARD:
+            dead = terminated and reward <= 0
+        if (stays and cell < 0) or dead:
             continue
         write_successor(rows, now, body, cell, value, original, count)
         if enter(table, rows, hashes, count):
@@ -135,9 +138,10 @@ def _sweep(now, count, cells, scratch, body, rule, until, desired, parts, mismat
 def search(cells, agent, rule, until, desired, parts, stop_at_reward, max_distance, max_states):
     """Breadth-first search from one world (not changed). Returns (outcome, number of states, rows, depths).
 
-    cells uint16 [W, H], agent int32 [14]; desired uint8 [G] and parts (bits) matter to DESIRED only. States die where
-    a transition terminates without reward (lava): they are not counted. With `stop_at_reward`, states in which a
-    reward ends the episode are found but not left. Nothing beyond `max_distance` steps is looked at.
+    cells uint16 [W, H], agent int32 [14]; desired uint8 [G] and parts (bits) matter to DESIRED only. States die on
+    lava and, where the reward is looked for, where a transition terminates without one: they are not counted. With
+    `stop_at_reward`, states in which a reward ends the episode are found but not left. Nothing beyond `max_distance`
+    steps is looked at.
     outcome: steps to what was looked for (0 for EVERYTHING), UNREACHABLE, or TOO_MANY beyond `max_states`.
     rows uint32 [>= S, 2 + D] and depths int32 [>= S] list the S states found, by rising depth.
     """

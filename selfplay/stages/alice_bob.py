@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.grid.oracle import TooManyStatesError
+from envs.errors import UnmeasurableError
 from selfplay.board import Band, Layout
 from selfplay.core.config import PPOConfig
 from selfplay.core.learner import Learner
@@ -177,11 +177,11 @@ class AliceBob:
         if self._measurable:
             try:
                 return self.field.difficulty(played.before_bob, played.desired, ids, self.config.game.goal)
-            except TooManyStatesError as error:
+            except UnmeasurableError as error:
                 self._too_large(error)
         return np.full(len(ids), -1, np.int32)
 
-    def _too_large(self, error: TooManyStatesError) -> None:
+    def _too_large(self, error: UnmeasurableError) -> None:
         self._measurable = False
         warn(f"difficulty and reachable goals are not measured here: {error}")
 
@@ -195,7 +195,7 @@ class AliceBob:
                 try:
                     goals = goal_scores(self.bob, field, rng, self.config.game)
                     scores = {"eval/zero_shot": goals.success, "eval/zero_shot_t_B_over_shortest": goals.excess}
-                except TooManyStatesError as error:
+                except UnmeasurableError as error:
                     self._too_large(error)
             if self._target is not None:
                 scores["eval/target_success"] = task_scores(self.bob, field).success
@@ -209,7 +209,7 @@ class AliceBob:
             try:
                 rng = np.random.default_rng(seed)
                 found["goals"] = goal_scores(self.bob, field, rng, self.config.game, deterministic).summary()
-            except TooManyStatesError as error:
+            except UnmeasurableError as error:
                 warn(f"success on uniformly drawn goals is not measured here: {error}")
         return found
 

@@ -14,7 +14,9 @@ from scipy.stats import chi2
 from envs.grid.goals import DEFAULT_PARTS, HEAD, PARTS, achieved_goal, reached
 from envs.grid.jit import kernel
 from envs.grid.kernel import transition
-from envs.grid.levels import generate, level_spec
+from envs.grid.levels import level_spec
+from envs.grid.levels.dispatch import draw as draw_level
+from envs.grid.levels.dispatch import generator_address
 from envs.grid.levels.rules import RULE_GOAL, RULE_HALLWAY
 from envs.grid.oracle import reachable_goals, sample_reachable_goals, shortest_paths, shortest_to_reward
 from envs.grid.rng import seed_streams
@@ -43,16 +45,16 @@ from envs.grid.symbols import (
 
 
 @kernel()
-def _draw(family, params, cells, agent, stream):
+def _draw(address, params, cells, agent, stream):
     for n in range(cells.shape[0]):
-        generate(family, params, cells[n], agent[n], stream[n])
+        draw_level(address, params, cells[n], agent[n], stream[n])
 
 
 def draw(name: str, count: int, seed: int = 0) -> GridState:
     spec = level_spec(name)
     state = GridState.zeros(count, spec.width, spec.height)
     seed_streams(state.stream, seed, 0)
-    _draw(spec.family, spec.params_array(), state.cells, state.agent, state.stream)
+    _draw(generator_address(spec.family), spec.params_array(), state.cells, state.agent, state.stream)
     return state
 
 
@@ -158,7 +160,8 @@ def plain_search(
                 to_reward = depth + 1
                 if until_reward:
                     return seen, goals, to_reward
-            if terminated and reward == 0:
+            on_lava = there.cells[0, there.agent[0, X], there.agent[0, Y]] & 15 == LAVA
+            if terminated and reward == 0 if until_reward else on_lava:
                 continue
             key = there.cells.tobytes() + there.agent.tobytes()
             if key not in seen:
@@ -211,7 +214,14 @@ def test_max_states_counts_states_exactly(crowded_search):
         reachable_goals(state, 0, PARTS, rule=RULE_GOAL, max_states=len(seen) - 1)
 
 
-@pytest.mark.parametrize(("name", "count"), [("Unlock-v0", 1), ("KeyCorridorS3R1-v0", 4)])
+OTHER_RULES = (
+    "Fetch-5x5-N2-v0", "GoToDoor-5x5-v0", "GoToObject-6x6-N2-v0", "MemoryS7-v0", "PutNear-6x6-N2-v0", "RedBlueDoors-6x6-v0"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("Unlock-v0", 1), ("KeyCorridorS3R1-v0", 4), *((name, 3) for name in OTHER_RULES)]
+)
 def test_steps_to_success_of_other_rules(name, count):
     spec = level_spec(name)
     state = draw(name, count)

@@ -1,12 +1,11 @@
-"""Levels: `LEVELS` by id, `level_spec(name)`, a factory for each family, and `generate`, which draws one.
+"""Levels: `LEVELS` by id, `level_spec(name)`, and a factory for each family.
 
-Everything but `generate` is free of numba, so that listing ids is quick; `generate` is loaded on first use.
+All of this is free of numba, so that listing ids is quick; the generators are in `dispatch`.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
 from envs.grid.levels.catalogue import LEVELS as LEVELS
 from envs.grid.levels.spec import LevelSpec as LevelSpec
@@ -21,11 +20,3 @@ def level_spec(name: str) -> LevelSpec:
     lowered = {known.lower(): known for known in LEVELS}
     nearest = difflib.get_close_matches(key.removeprefix("MiniGrid-").lower(), lowered, n=1, cutoff=0.0)
     raise ValueError(f"unknown level {name!r}; nearest is 'grid/{lowered[nearest[0]]}'")
-
-
-def __getattr__(name: str) -> Any:
-    if name == "generate":
-        from envs.grid.levels.dispatch import generate
-
-        return generate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""Errors that environments of every family share."""
+
+from __future__ import annotations
+
+
+class UnmeasurableError(ValueError):
+    """An exact answer (shortest path, reachable goals) cannot be had in this world; the message says why."""
