@@ -215,8 +215,13 @@ def test_max_states_counts_states_exactly(crowded_search):
 
 
 OTHER_RULES = (
-    "Fetch-5x5-N2-v0", "GoToDoor-5x5-v0", "GoToObject-6x6-N2-v0", "MemoryS7-v0", "PutNear-6x6-N2-v0", "RedBlueDoors-6x6-v0"
-)  # fmt: skip
+    "Fetch-5x5-N2-v0",
+    "GoToDoor-5x5-v0",
+    "GoToObject-6x6-N2-v0",
+    "MemoryS7-v0",
+    "PutNear-6x6-N2-v0",
+    "RedBlueDoors-6x6-v0",
+)
 
 
 @pytest.mark.parametrize(
