@@ -41,10 +41,10 @@ def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
     def make_field(num_envs: int, field_seed: int) -> GridField:
         from envs.grid.field import GridField
 
-        return GridField(spec, num_envs, field_seed, settings.segments)
+        return GridField(spec, num_envs, field_seed, settings.segments, settings.view_size)
 
     def make_world(num_envs: int) -> GridWorld:
-        return GridWorld(spec, num_envs, settings.segments)
+        return GridWorld(spec, num_envs, settings.segments, settings.view_size)
 
     return PPOStage(make_field, make_world, settings, seed, device)
 
@@ -61,7 +61,8 @@ def _alice_bob(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
     def make_field(num_envs: int, field_seed: int) -> GridField:
         from envs.grid.field import GridField
 
-        return GridField(spec, num_envs, field_seed, settings.segments, goal=True, parts=settings.game.goal)
+        seen = settings.segments, settings.view_size
+        return GridField(spec, num_envs, field_seed, *seen, goal=True, parts=settings.game.goal)
 
     return AliceBob(make_field, settings, seed, device)
 

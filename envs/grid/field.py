@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from gymnasium import spaces
 
 from envs.grid import goals, oracle
 from envs.grid.engine import GridEngine
@@ -13,13 +12,13 @@ from envs.grid.levels.spec import LevelSpec
 from envs.grid.names import COLOURS, OBJECTS, STATES
 from envs.grid.state import GridState, X, Y
 from envs.grid.symbols import DOOR, LAVA, TRIPLE
-from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
+from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout, token_space
 
 
 class GridField:
     """N worlds of one level. What its methods take and give is written at `selfplay.game.field.PlayingField`.
 
-    segments: what a player sees of the world (`envs.grid.tokens`).  goal: whether it also sees a goal
+    segments, view_size: what a player sees of the world (`envs.grid.tokens`).  goal: whether it also sees a goal
     (`envs.grid.goals.GoalTokens`).  parts: what of a goal must be matched.
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
@@ -30,16 +29,17 @@ class GridField:
         num_envs: int,
         seed: int,
         segments: Sequence[str] = DEFAULT_SEGMENTS,
+        view_size: int = 7,
         goal: bool = False,
         parts: Sequence[str] = goals.DEFAULT_PARTS,
     ):
         self.spec, self.num_envs, self.parts = spec, num_envs, tuple(parts)
-        layout = TokenLayout(spec, segments)
+        layout = TokenLayout(spec, segments, view_size)
         self.engine = GridEngine(spec, num_envs, layout)
         self.engine.seed(seed)
         self._goal = goals.GoalTokens(spec, parts) if goal else None
         nvec = list(layout.nvec) + (list(self._goal.nvec) if self._goal else [])
-        self.observation_space = spaces.MultiDiscrete(np.array(nvec), dtype=np.uint8)
+        self.observation_space = token_space(np.array(nvec))
         self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
         self.shape = (spec.width, spec.height)
         self._reward = np.zeros(num_envs)

@@ -32,8 +32,7 @@ class GridEnv(gym.Env):
 
     ## Observation Space
 
-    A dictionary of `image` uint8 [V, V, 3] (`observation="full"`: [W, H, 3]), `direction` and `mission`, a text; with
-    `observation="tokens"` uint8 [P].
+    That of one of `GridVectorEnv`'s worlds, with `direction` as an integer and `mission` as MiniGrid's text.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as in gymnasium)
@@ -44,11 +43,12 @@ class GridEnv(gym.Env):
         observation: str = "image",
         view_size: int = 7,
         segments: Sequence[str] = DEFAULT_SEGMENTS,
+        position: bool = False,
         max_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.worlds = GridVectorEnv(
-            level, 1, observation, view_size, segments, max_steps, AutoresetMode.DISABLED, render_mode
+            level, 1, observation, view_size, segments, position, max_steps, AutoresetMode.DISABLED, render_mode
         )
         self.render_mode = render_mode
         self.action_space = self.worlds.single_action_space
@@ -89,5 +89,5 @@ class GridEnv(gym.Env):
     def _first(self, observation: Any) -> Any:
         if not isinstance(observation, dict):
             return observation[0]
-        direction = int(observation["direction"][0])
-        return {"image": observation["image"][0], "direction": direction, "mission": self.mission}
+        first: dict[str, Any] = {name: part[0] for name, part in observation.items()}
+        return {**first, "direction": int(first["direction"]), "mission": self.mission}

@@ -7,9 +7,11 @@ row is a plan, int64 [S, 2]: segment code and offset, which `write_row` follows 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numba as nb
 import numpy as np
+from gymnasium import spaces
 
 from envs.grid.kernel import LOOKS, look_around
 from envs.grid.levels.spec import LevelSpec
@@ -20,6 +22,7 @@ SEGMENTS = ("view", "full", "position", "direction", "carried", "mission")
 DEFAULT_SEGMENTS = ("view", "direction", "mission")
 LARGEST_VIEW = 61  # a row of the view is one 64-bit mask
 
+# The last two are no learners' segments but MiniGrid's images.
 _VIEW, _FULL, _POSITION, _DIRECTION, _CARRIED, _MISSION, _IMAGE, _FULL_IMAGE = range(8)
 _SYMBOL_BITS = NUM_SYMBOLS - 1
 
@@ -45,6 +48,17 @@ class RowLayout:
         self.view_size = view_size
 
 
+def token_space(nvec: np.ndarray) -> spaces.MultiDiscrete[Any]:
+    """The space of token rows uint8 [P] with tokens below nvec int64 [P].
+
+    Gymnasium keeps nvec in the dtype of the rows, where 256 becomes 0 and sums overflow (stable-baselines3 adds them
+    up): it is put back as int64.
+    """
+    space = spaces.MultiDiscrete(np.minimum(nvec, 255), dtype=np.uint8)
+    space.nvec = np.array(nvec, np.int64)
+    return space
+
+
 def image_layout(view_size: int = 7) -> RowLayout:
     """Rows are MiniGrid's `image`, uint8 [V, V, 3] flattened."""
     size = check_view_size(view_size)
@@ -54,6 +68,13 @@ def image_layout(view_size: int = 7) -> RowLayout:
 def full_image_layout(spec: LevelSpec) -> RowLayout:
     """Rows are the `image` of MiniGrid's FullyObsWrapper, uint8 [W, H, 3] flattened."""
     return RowLayout([(_FULL_IMAGE, 0)], spec.width * spec.height * 3, 7)
+
+
+def both_images_layout(spec: LevelSpec, view_size: int = 7) -> RowLayout:
+    """Rows are the view, uint8 [V, V, 3], and behind it the full image, uint8 [W, H, 3], each flattened."""
+    size = check_view_size(view_size)
+    view, full = size * size * 3, spec.width * spec.height * 3
+    return RowLayout([(_IMAGE, 0), (_FULL_IMAGE, view)], view + full, size)
 
 
 class TokenLayout(RowLayout):

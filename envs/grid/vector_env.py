@@ -14,10 +14,18 @@ from gymnasium.vector.utils import batch_space
 
 from envs.grid.engine import DRAW, STEP, WRITE, GridEngine
 from envs.grid.levels import LevelSpec, level_spec
-from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState
-from envs.grid.tokens import DEFAULT_SEGMENTS, RowLayout, TokenLayout, full_image_layout, image_layout
+from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState, X, Y
+from envs.grid.tokens import (
+    DEFAULT_SEGMENTS,
+    RowLayout,
+    TokenLayout,
+    both_images_layout,
+    full_image_layout,
+    image_layout,
+    token_space,
+)
 
-OBSERVATIONS = ("image", "full", "tokens")
+OBSERVATIONS = ("image", "full", "both", "tokens")
 
 
 class GridVectorEnv(VectorEnv):
@@ -38,6 +46,8 @@ class GridVectorEnv(VectorEnv):
     `observation="image"`: a dictionary of `image` uint8 [N, V, V, 3], MiniGrid's partial view (object, colour, state),
     `direction` int64 [N] and `mission` int64 [N, M], codes that `mission_text` puts in words.
     `observation="full"`: the same with `image` uint8 [N, W, H, 3], as MiniGrid's FullyObsWrapper.
+    `observation="both"`: the view as `image` and uint8 [N, W, H, 3] as `full`.
+    `position=True` adds `position` int64 [N, 2], x and y: what no agent should see but a privileged bonus may.
     `observation="tokens"`: uint8 [N, P], see `envs.grid.tokens.TokenLayout` and `segments`.
 
     ## Rewards
@@ -67,6 +77,7 @@ class GridVectorEnv(VectorEnv):
         observation: str = "image",
         view_size: int = 7,
         segments: Sequence[str] = DEFAULT_SEGMENTS,
+        position: bool = False,
         max_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
@@ -81,22 +92,26 @@ class GridVectorEnv(VectorEnv):
         modes = [mode.value for mode in AutoresetMode]
         if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
             raise ValueError(f"autoreset_mode is {autoreset_mode!r}, expected {', '.join(modes)}")
+        if position and observation == "tokens":
+            raise ValueError("position=True is for images; tokens have a segment 'position'")
         self.observation = observation
         self.view_size = view_size
+        self.position = position
         self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
 
         self.layout: RowLayout
-        image_shape: tuple[int, int, int] = (self.level.width, self.level.height, 3)
+        view, full = (view_size, view_size, 3), (self.level.width, self.level.height, 3)
         if observation == "tokens":
             self.layout = TokenLayout(self.level, segments, view_size)
+            self._images: dict[str, tuple[int, int, int]] = {}
         elif observation == "full":
-            self.layout = full_image_layout(self.level)
+            self.layout, self._images = full_image_layout(self.level), {"image": full}
+        elif observation == "both":
+            self.layout, self._images = both_images_layout(self.level, view_size), {"image": view, "full": full}
         else:
-            self.layout = image_layout(view_size)
-            image_shape = (view_size, view_size, 3)
-        self._image_shape = image_shape
+            self.layout, self._images = image_layout(view_size), {"image": view}
         self.engine = GridEngine(self.level, num_envs, self.layout, max_steps)
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
@@ -106,15 +121,16 @@ class GridVectorEnv(VectorEnv):
         self.single_action_space = spaces.Discrete(self.engine.num_actions)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         if isinstance(self.layout, TokenLayout):
-            self.single_observation_space = spaces.MultiDiscrete(self.layout.nvec, dtype=np.uint8)
+            self.single_observation_space = token_space(self.layout.nvec)
         else:
-            self.single_observation_space = spaces.Dict(
-                {
-                    "image": spaces.Box(0, 255, image_shape, np.uint8),
-                    "direction": spaces.Discrete(4),
-                    "mission": spaces.MultiDiscrete(np.array(self.level.mission.nvec, np.int64)),
-                }
-            )
+            parts: dict[str, spaces.Space] = {
+                name: spaces.Box(0, 255, shape, np.uint8) for name, shape in self._images.items()
+            }
+            parts["direction"] = spaces.Discrete(4)
+            parts["mission"] = spaces.MultiDiscrete(np.array(self.level.mission.nvec, np.int64))
+            if position:
+                parts["position"] = spaces.MultiDiscrete([self.level.width, self.level.height])
+            self.single_observation_space = spaces.Dict(parts)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     @property
@@ -274,11 +290,17 @@ class GridVectorEnv(VectorEnv):
     def _observe(self, rows: np.ndarray, agents: np.ndarray) -> Any:
         if self.observation == "tokens":
             return rows
-        return {
-            "image": rows.reshape(len(rows), *self._image_shape),
-            "direction": agents[:, DIRECTION].astype(np.int64),
-            "mission": agents[:, MISSION : MISSION + self._codes].astype(np.int64),
-        }
+        observation: dict[str, np.ndarray] = {}
+        start = 0
+        for name, shape in self._images.items():
+            end = start + shape[0] * shape[1] * 3
+            observation[name] = np.ascontiguousarray(rows[:, start:end]).reshape(len(rows), *shape)
+            start = end
+        observation["direction"] = agents[:, DIRECTION].astype(np.int64)
+        observation["mission"] = agents[:, MISSION : MISSION + self._codes].astype(np.int64)
+        if self.position:
+            observation["position"] = agents[:, [X, Y]].astype(np.int64)
+        return observation
 
     def _final_info(self, done: np.ndarray, rows: np.ndarray, agents: np.ndarray) -> dict[str, Any]:
         """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""

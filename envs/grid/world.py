@@ -9,20 +9,20 @@ from gymnasium import spaces
 
 from envs.grid.engine import GridEngine
 from envs.grid.levels.spec import LevelSpec
-from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
+from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout, token_space
 
 
 class GridWorld:
     """N worlds of one level. What its methods take and give is written at `selfplay.core.collect.World`.
 
-    segments: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
+    segments, view_size: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
     """
 
-    def __init__(self, spec: LevelSpec, num_envs: int, segments: Sequence[str] = DEFAULT_SEGMENTS):
+    def __init__(self, spec: LevelSpec, num_envs: int, segments: Sequence[str] = DEFAULT_SEGMENTS, view_size: int = 7):
         self.num_envs = num_envs
-        layout = TokenLayout(spec, segments)
+        layout = TokenLayout(spec, segments, view_size)
         self.engine = GridEngine(spec, num_envs, layout)
-        self.observation_space = spaces.MultiDiscrete(layout.nvec, dtype=np.uint8)
+        self.observation_space = token_space(layout.nvec)
         self.action_space = spaces.Discrete(self.engine.num_actions)
 
     def reset(self, seed: int | None) -> np.ndarray:

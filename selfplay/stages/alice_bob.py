@@ -38,6 +38,7 @@ class AliceBobConfig(BaseModel):
     segments: tuple[str, ...] = Field(
         ("view", "full", "position", "direction", "carried"), description="what both players see of the world"
     )
+    view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
     proposals: int = Field(
         64, ge=0, description="goals of each round that are written to proposals.jsonl, drawn evenly"
     )

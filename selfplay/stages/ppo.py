@@ -27,6 +27,7 @@ class PPOStageConfig(BaseModel):
     num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
     rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
     segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
+    view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
     eval_episodes: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
 

@@ -11,7 +11,7 @@ from envs.grid.engine import GridEngine
 from envs.grid.levels import level_spec
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.state import CARRYING, DIRECTION, MISSION, X, Y
-from envs.grid.tokens import SEGMENTS, TokenLayout, image_layout
+from envs.grid.tokens import SEGMENTS, TokenLayout, image_layout, token_space
 
 
 def _scattered(count: int = 40):
@@ -131,6 +131,18 @@ def test_worlds_that_are_not_active_are_left_alone():
 def test_a_wrong_layout_is_one_line(segments, view_size, message):
     with pytest.raises(ValueError, match=message):
         TokenLayout(level_spec("Empty-8x8-v0"), segments, view_size)
+
+
+def test_a_token_space_counts_beyond_a_byte():
+    space = token_space(np.array([256, 5]))
+    assert space.nvec.tolist() == [256, 5]
+    assert sum(space.nvec) == 261
+    assert np.array([255, 4], np.uint8) in space
+    assert np.array([255, 5], np.uint8) not in space
+    space.seed(0)
+    drawn = np.array([space.sample() for _ in range(2000)])
+    assert drawn.dtype == np.uint8
+    assert drawn.max(0).tolist() == [255, 4]
 
 
 def test_arrays_of_the_wrong_shape_are_named():

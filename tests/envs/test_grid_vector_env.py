@@ -55,16 +55,19 @@ def test_gymnasium_checks_the_single_environment(level):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("observation", ["full", "tokens"])
-def test_gymnasium_checks_the_other_observations(observation):
-    check_env(gym.make("grid/KeyCorridorS3R1-v0", observation=observation).unwrapped, skip_render_check=True)
+@pytest.mark.parametrize(
+    "arguments", [{"observation": "full"}, {"observation": "tokens"}, {"observation": "both", "position": True}]
+)
+def test_gymnasium_checks_the_other_observations(arguments):
+    check_env(gym.make("grid/KeyCorridorS3R1-v0", **arguments).unwrapped, skip_render_check=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*out of date.*:DeprecationWarning")
-@pytest.mark.parametrize("observation", ["image", "full", "tokens"])
+@pytest.mark.parametrize("observation", ["image", "full", "both", "tokens"])
 def test_observations_lie_in_their_space(observation):
     for level in LEVELS:
-        worlds = gym.make_vec(f"grid/{level}", num_envs=3, observation=observation)
+        position = {} if observation == "tokens" else {"position": True}
+        worlds = gym.make_vec(f"grid/{level}", num_envs=3, observation=observation, **position)
         assert isinstance(worlds, GridVectorEnv)
         assert worlds.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
         first, _ = worlds.reset(seed=0)
@@ -72,6 +75,27 @@ def test_observations_lie_in_their_space(observation):
         assert worlds.observation_space.contains(first), level
         for _ in range(5):
             assert worlds.observation_space.contains(worlds.step(_actions(worlds, rng))[0]), level
+
+
+@pytest.mark.parametrize("view_size", [3, 5, 7, 9])
+def test_views_are_declared_and_together_as_they_are_apart(view_size):
+    shown = {name: GridVectorEnv("DoorKey-8x8-v0", 5, name, view_size) for name in ("image", "full")}
+    both = GridVectorEnv("DoorKey-8x8-v0", 5, "both", view_size, position=True)
+    space = both.single_observation_space
+    assert {name: part.shape for name, part in space.spaces.items()} == {
+        "image": (view_size, view_size, 3), "full": (8, 8, 3), "direction": (), "mission": (0,), "position": (2,),
+    }  # fmt: skip
+    seen = {name: worlds.reset(seed=3)[0] for name, worlds in shown.items()}
+    found = both.reset(seed=3)[0]
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        np.testing.assert_array_equal(found["image"], seen["image"]["image"])
+        np.testing.assert_array_equal(found["full"], seen["full"]["image"])
+        here = np.argwhere(found["full"][..., 0] == 10)[:, 1:]  # where the agent is drawn
+        np.testing.assert_array_equal(found["position"], here)
+        actions = _actions(both, rng)
+        seen = {name: worlds.step(actions)[0] for name, worlds in shown.items()}
+        found = both.step(actions)[0]
 
 
 def test_spaces_are_minigrids():
@@ -276,6 +300,7 @@ def test_clear_errors():
         ({"num_envs": 2.5}, "num_envs is 2.5"),
         ({"observation": "imag"}, "nearest: 'image'"),
         ({"view_size": 6}, "view_size is 6"),
+        ({"observation": "tokens", "position": True}, "position=True is for images"),
         ({"max_steps": 0}, "max_steps is 0"),
         ({"max_steps": float("nan")}, "max_steps is nan"),
         ({"autoreset_mode": "next"}, "autoreset_mode is 'next'"),
