@@ -49,6 +49,7 @@ class Contender:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, env=given, text=True
             )
         except OSError as error:
+            self._complaints.close()
             raise UserError(f"cannot start {command[0]}: {error.strerror}") from None
 
     def ask(self, call: str, **arguments: Any) -> Any:

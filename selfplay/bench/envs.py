@@ -102,7 +102,7 @@ def run(
                     _measure_all(running, seconds, beside, unavailable)
     rows = _rows(rates, beside, about, unavailable, busy_processes)
     title = f"{spec.id}: environment steps a second, random actions, 7x7 image, fresh levels; median of {rounds} rounds"
-    report.show(title, rows, _notes(about, busy_processes))
+    report.show(title, rows, _notes(about, unavailable, busy_processes))
     report.show_facts(facts)
     result = {
         "env": f"grid/{spec.id}", "rounds": rounds, "seconds": seconds, "busy": busy_processes, "rows": rows,
@@ -142,7 +142,7 @@ def _rows(
     for name in dict.fromkeys([*rates, *unavailable]):
         row: report.Row = {"who": name}
         if name in unavailable:
-            rows.append(row | {"mode": unavailable[name]})
+            rows.append(row | {"note": "not measured"})
             continue
         row |= {
             "steps/s": report.median(rates[name]),
@@ -159,11 +159,12 @@ def _rows(
     return rows
 
 
-def _notes(about: dict[str, dict[str, Any]], busy_processes: int) -> list[str]:
+def _notes(about: dict[str, dict[str, Any]], unavailable: dict[str, str], busy_processes: int) -> list[str]:
     found: dict[str, str] = {}
     for told in about.values():
         found |= told["versions"]
-    notes = ["versions: " + ", ".join(f"{name} {version}" for name, version in found.items())]
+    notes = [f"{name}: {reason}" for name, reason in unavailable.items()]
+    notes += ["versions: " + ", ".join(f"{name} {version}" for name, version in found.items())]
     if busy_processes:
         notes.append(f"beside {busy_processes} busy: the same while so many other processes do nothing but count")
     return notes

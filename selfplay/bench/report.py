@@ -67,7 +67,12 @@ def cell(value: Any) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-_MODES = {"num_envs": "{:,} worlds", "batch_size": "batches of {:,}", "minibatch": "minibatches of {:,}"}
+_MODES = {
+    "num_envs": "{:,} worlds",
+    "batch_size": "batches of {:,}",
+    "minibatch": "minibatches of {:,}",
+    "threads": "torch threads {:,}",
+}
 
 
 def mode(settings: dict[str, int]) -> str:
@@ -97,7 +102,7 @@ def show(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"\n{title}", highlight=False, markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    columns = columns_of(rows)
+    columns = [name for name in columns_of(rows) if any(cell(row.get(name)) for row in rows)]
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")

@@ -150,7 +150,7 @@ def summary(
 ) -> report.Row:
     """A contender's row: medians over its seeds; what never succeeded has no seconds to success."""
     if unavailable is not None or about is None:
-        return {"who": name, "setting": unavailable}
+        return {"who": name, "note": "not measured"}
     solved = [one for one in runs if (one["success"] or 0.0) >= SOLVED]
     rates = [one["steps"] / one["seconds"] for one in runs]
     our_rates = [one["steps"] / one["seconds"] for one in ours[: len(runs)]]
@@ -164,20 +164,27 @@ def summary(
         "steps to success": report.median([float(one["steps"]) for one in solved]),
         "compile s": about["seconds"],
         "threads": about["threads"],
-        "setting": f"{about['epochs']} epochs, {report.mode(about['mode'])}",
     }
 
 
 def _range(values: list[float]) -> str | None:
-    return f"{min(values):.3g} – {max(values):.3g}" if values else None
+    return f"{min(values):.3g} – {max(values):.3g}" if len(values) > 1 else None
 
 
 def _notes(about: dict[str, dict[str, Any]], unavailable: dict[str, str], cold_seconds: float | None) -> list[str]:
     found: dict[str, str] = {}
     for told in about.values():
         found |= told["versions"]
-    notes = [f"{name}: {peer.note}" for name, peer in PEERS.items() if name in about and name not in unavailable]
-    notes.append(f"{OURS}: its kernels are compiled once per machine; compile s is loading them and a first update")
+    notes = [
+        f"{name}: {told['epochs']} epochs, {report.mode(told['mode'])}"
+        + (f"; {PEERS[name].note}" if name in PEERS else "")
+        for name, told in about.items()
+        if name not in unavailable
+    ]
+    notes += [f"{name}: {reason}" for name, reason in unavailable.items()]
+    notes.append(
+        f"{OURS} compiles its kernels once per machine; compile s is loading them, a first update and an evaluation"
+    )
     if cold_seconds is not None:
         notes[-1] += f", {cold_seconds:.0f} s where nothing was compiled before"
     notes.append("versions: " + ", ".join(f"{name} {version}" for name, version in found.items()))

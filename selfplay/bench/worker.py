@@ -51,6 +51,7 @@ def serve_stepping(make: Callable[..., Stepper], modes: Callable[..., Iterable[d
     kept: list[Stepper] = []
 
     def prepare(trial: float, packages: list[str], **arguments: Any) -> dict[str, Any]:
+        found = versions(packages)
         tried: list[tuple[float, dict[str, Any]]] = []
         began = time.perf_counter()
         choices = list(modes(**arguments))
@@ -69,7 +70,7 @@ def serve_stepping(make: Callable[..., Stepper], modes: Callable[..., Iterable[d
             "mode": best,
             "tried": tried if len(tried) > 1 else [],
             "seconds": time.perf_counter() - began,
-            "versions": versions(packages),
+            "versions": found,
         }
 
     serve({"prepare": prepare, "measure": lambda seconds: rate(kept[0], seconds)})

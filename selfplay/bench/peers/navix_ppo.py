@@ -39,6 +39,7 @@ def advantages(reward: Any, done: Any, values: Any, gamma: float, lam: float) ->
 
 def prepare(level: str, max_steps: int, processors: int, packages: list[str]) -> dict[str, Any]:
     """Build the agent and compile its update and its evaluation: seconds of that."""
+    versions_found = versions(packages)
     import jax
     import jax.numpy as jnp
     import navix
@@ -88,7 +89,7 @@ def prepare(level: str, max_steps: int, processors: int, packages: list[str]) ->
     _kept["succeeded"](state, jax.random.PRNGKey(0)).block_until_ready()
     return {
         "seconds": seconds,
-        "versions": versions(packages),
+        "versions": versions_found,
         "mode": {
             "num_envs": SETTINGS["num_envs"],
             "minibatch": SETTINGS["num_envs"] * SETTINGS["num_steps"] // SETTINGS["num_minibatches"],
