@@ -101,6 +101,7 @@ def run(
                 with busy(busy_processes):
                     _measure_all(running, seconds, beside, unavailable)
     rows = _rows(rates, beside, about, unavailable, busy_processes)
+    say("")
     title = f"{spec.id}: environment steps a second, random actions, 7x7 image, fresh levels; median of {rounds} rounds"
     report.show(title, rows, _notes(about, unavailable, busy_processes))
     report.show_facts(facts)
@@ -189,6 +190,7 @@ def run_all(
             except Unavailable as reason:
                 row["note"] = str(reason)
             rows.append(row)
+    say("")
     rows.sort(key=lambda row: row.get("steps/s", float("inf")))
     report.show(
         f"every level, {num_envs:,} worlds, {threads} threads, the slowest first: environment steps a second, random "

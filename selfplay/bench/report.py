@@ -67,12 +67,7 @@ def cell(value: Any) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-_MODES = {
-    "num_envs": "{:,} worlds",
-    "batch_size": "batches of {:,}",
-    "minibatch": "minibatches of {:,}",
-    "threads": "torch threads {:,}",
-}
+_MODES = {"num_envs": "{:,} worlds", "batch_size": "batches of {:,}", "minibatch": "minibatches of {:,}"}
 
 
 def mode(settings: dict[str, int]) -> str:

@@ -59,6 +59,7 @@ def run(
             by_side.append({"level": family, "side": side} | point)
     knees = {number: knee(*_series(by_count, number)) for number in thread_counts(threads)}
     costs = {number: call_cost(*_series(by_count, number)) for number in thread_counts(threads) if len(counts) > 1}
+    say("")
     what = "environment steps a second, random actions, 7x7 image, fresh levels"
     report.show(f"{spec.id} by worlds and threads: {what}; median of {rounds} rounds", by_count,
                 [_knee_line(number, knees[number], costs.get(number)) for number in knees])  # fmt: skip

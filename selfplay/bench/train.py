@@ -38,8 +38,12 @@ class Peer:
 
 
 PEERS: dict[str, Peer] = {
-    "stable-baselines3": Peer("sb3", ("stable-baselines3",), "minigrid's environment, flattened image, layers of 64"),
-    "navix": Peer("navix_ppo", ("navix", "jax"), "its own PPO, γ^t in its advantages mended, fixed start as it ships"),
+    "stable-baselines3": Peer(
+        "sb3", ("stable-baselines3",), "minigrid's environment, flattened image, layers of 64; 128 levels"
+    ),
+    "navix": Peer(
+        "navix_ppo", ("navix", "jax"), "its own PPO, γ^t in its advantages mended, fixed start as it ships; 512 levels"
+    ),
 }
 
 
@@ -96,7 +100,7 @@ def run(
                 if peer.module == "navix_ppo":
                     arguments["max_steps"] = spec.max_steps
                 try:
-                    about[name] = contender.ask("prepare", **arguments) | {"threads": processors}
+                    about[name] = {"threads": processors} | contender.ask("prepare", **arguments)
                     running[name], runs[name] = contender, []
                 except Unavailable as reason:
                     unavailable[name] = explain(str(reason))
@@ -120,6 +124,7 @@ def run(
     cold_seconds = _cold(threads, own, say) if cold else None
     rows = [summary(name, runs.get(name, []), about.get(name), runs[OURS], unavailable.get(name))
             for name in dict.fromkeys([*runs, *unavailable])]  # fmt: skip
+    say("")
     report.show(
         f"PPO on {spec.id} until {SOLVED:.0%} of fresh levels are solved; medians over seeds",
         rows,

@@ -54,7 +54,8 @@ def prepare(level: str, processors: int, packages: list[str]) -> dict[str, Any]:
     return {
         "seconds": 0.0,
         "versions": found,
-        "mode": {"num_envs": ENVS, "minibatch": SETTINGS["batch_size"], "threads": min(tried)[1]},
+        "mode": {"num_envs": ENVS, "minibatch": SETTINGS["batch_size"]},
+        "threads": min(tried)[1],
         "epochs": SETTINGS["n_epochs"],
     }
 
