@@ -30,6 +30,7 @@ class Worlds:
         import numpy as np
 
         import envs  # noqa: F401 (registers grid/…)
+        from envs.grid.state import STEPS
 
         numba.set_num_threads(threads)
         self.steps = num_envs
@@ -40,7 +41,11 @@ class Worlds:
             self._worlds = gymnasium.make_vec("grid/Empty-8x8-v0", num_envs=num_envs, level=spec)
         actions: Any = self._worlds.single_action_space
         self._worlds.reset(seed=0)
-        self._actions = np.random.default_rng(0).integers(int(actions.n), size=(64, num_envs))
+        rng = np.random.default_rng(0)
+        # ages as after a long time: all worlds begun together would be drawn anew together, in few of the measurements
+        worlds: Any = self._worlds
+        worlds.state.agent[:, STEPS] = rng.integers(worlds.max_steps, size=num_envs)
+        self._actions = rng.integers(int(actions.n), size=(64, num_envs))
         self._turn = 0
         for _ in range(16):
             self.step()

@@ -63,6 +63,7 @@ def run(
     what = "environment steps a second, random actions, 7x7 image, fresh levels"
     report.show(f"{spec.id} by worlds and threads: {what}; median of {rounds} rounds", by_count,
                 [_knee_line(number, knees[number], costs.get(number)) for number in knees])  # fmt: skip
+    print(_memory_line(by_count))
     if by_side:
         report.show(f"{num_envs:,} worlds by size, {threads} threads: {what}", by_side)
     report.show_facts(facts)
@@ -101,6 +102,13 @@ def _point(rounds: int, seconds: float, **world: Any) -> report.Row:
 def _series(rows: Sequence[report.Row], threads: int) -> tuple[list[int], list[float]]:
     mine = [row for row in rows if row["threads"] == threads]
     return [row["worlds"] for row in mine], [row["steps/s"] for row in mine]
+
+
+def _memory_line(rows: Sequence[report.Row]) -> str:
+    """What a world takes, from the fewest to the most."""
+    low, high = (pick(rows, key=lambda row: row["worlds"]) for pick in (min, max))
+    each = 1e6 * (high["peak memory MB"] - low["peak memory MB"]) / (high["worlds"] - low["worlds"])
+    return f"memory: {low['peak memory MB']:.0f} MB with {low['worlds']:,} worlds, then {each:,.0f} bytes a world"
 
 
 def _knee_line(threads: int, found: int | None, cost: tuple[float, float] | None) -> str:

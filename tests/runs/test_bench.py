@@ -258,6 +258,17 @@ def test_scaling_measures_every_point_and_draws(tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_worlds_are_of_every_age_so_that_each_measurement_draws_its_share_of_levels():
+    from selfplay.bench.ours import Worlds
+
+    worlds = Worlds("grid/DoorKey-5x5-v0", 256, 1)
+    ages = worlds._worlds.state.agent[:, 4]
+    assert worlds.steps == 256
+    assert ages.min() < 50
+    assert ages.max() > 200  # of 250
+    worlds.close()
+
+
 # --- where the time goes
 
 
