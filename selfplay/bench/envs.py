@@ -193,7 +193,7 @@ def run_all(
     say("")
     rows.sort(key=lambda row: row.get("steps/s", float("inf")))
     report.show(
-        f"every level, {num_envs:,} worlds, {threads} threads, the slowest first: environment steps a second, random "
+        f"every level, {num_envs:,} worlds, threads: {threads}, the slowest first: environment steps a second, random "
         f"actions, 7x7 image, fresh levels; median of {rounds} rounds",
         rows,
         [f"the slowest: {rows[0]['env']}"],

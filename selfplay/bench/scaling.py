@@ -65,7 +65,7 @@ def run(
                 [_knee_line(number, knees[number], costs.get(number)) for number in knees])  # fmt: skip
     print(_memory_line(by_count))
     if by_side:
-        report.show(f"{num_envs:,} worlds by size, {threads} threads: {what}", by_side)
+        report.show(f"{num_envs:,} worlds by size, threads: {threads}: {what}", by_side)
     report.show_facts(facts)
     result = {
         "env": f"grid/{spec.id}", "by_worlds": by_count, "by_size": by_side, "knee": knees,
