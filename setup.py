@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").read_text(), re.MULTILINE).group(1)
 TEST = ["networkx", "pytest", "pytest-xdist", "stable-baselines3"]
 DEV = ["mypy", "ruff"]
-BENCH = ["stable-baselines3"]
+BENCH = ["envpool", "navix", "stable-baselines3"]
 
 setup(
     name="selfplay",
@@ -26,6 +26,8 @@ setup(
         "envs.grid",
         "envs.grid.levels",
         "selfplay",
+        "selfplay.bench",
+        "selfplay.bench.peers",
         "selfplay.core",
         "selfplay.game",
         "selfplay.rewards",

@@ -51,9 +51,8 @@ def shortest_share(stage) -> tuple[float, float]:
 @click.option("--out", type=click.Path())
 def main(seeds: int, steps: int, t_max: int, threads: int | None, pairs: tuple[str, ...], out: str | None) -> None:
     """Print a row a seed; with --out also write it there."""
-    from _report import write_report
-
     from envs.grid.levels import level_spec
+    from selfplay.bench.report import write_report
     from selfplay.config import parse_pairs
     from selfplay.methods import method_settings
     from selfplay.threads import set_threads

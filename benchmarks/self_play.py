@@ -94,8 +94,7 @@ def main(seeds, steps, goals, only, threads, pairs, runs, out) -> None:
     """Print a row a run; with --out also write them there, with the curriculum of each."""
     import shutil
 
-    from _report import write_report
-
+    from selfplay.bench.report import write_report
     from selfplay.config import parse_count, parse_pairs
     from selfplay.summary import draw_curriculum
     from selfplay.threads import set_threads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,123 +10,38 @@ from typing import Any
 import click
 
 from selfplay import __version__
-from selfplay.errors import UserError, one_line, unknown
+from selfplay.bench.command import bench
+from selfplay.errors import UserError, unknown
 from selfplay.methods import METHODS
+from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
 from selfplay.threads import limit_spinning
 
 
-class _Commands(click.Group):
-    """A group whose complaints are one line, with the nearest right thing, and exit code 2."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise UserError(unknown("command", args[0], self.list_commands(ctx)))
-        return super().resolve_command(ctx, args)
-
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **options)
-        except click.UsageError as error:
-            raise _short(error) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            raise _short(error) from None
-        except KeyboardInterrupt:
-            sys.exit(130)
-
-
-def _short(error: click.UsageError) -> click.ClickException:
-    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        options = [name for parameter in error.ctx.command.params for name in parameter.opts if name.startswith("--")]
-        return UserError(unknown("option", error.option_name, [*options, "--help"]))
-    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
-        return error
-    return UserError(one_line(error.format_message()))
-
-
-class _Count(click.ParamType):
-    """A whole number as people write it: 5M, 300k, 1e6."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        from selfplay.config import parse_count
-
-        try:
-            return parse_count(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Seconds(click.FloatRange):
-    """A length of time; click's own range lets NaN through."""
-
-    name = "seconds"
-
-    def __init__(self) -> None:
-        super().__init__(min=0)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail(f"{value} is not a finite number (expected 0 <= seconds)", param, ctx)
-        return seconds
-
-
-_COUNT = _Count()
-_MOST_WORLDS = 2**31 - 1
-
-
-def _fits(_ctx: click.Context, parameter: click.Parameter, value: int) -> int:
-    """A number of worlds, if the engine can count them."""
-    if value > _MOST_WORLDS:
-        raise UserError(f"{parameter.opts[0]}: {value} is out of range (expected 1 to {_MOST_WORLDS})")
-    return value
-
-
-_SEED = click.IntRange(min=0, max=2**63 - 1)
-_AT_LEAST_1 = click.IntRange(min=1)
-
-
-def _checked_env(name: str | None) -> str | None:
-    """`name`, if there is an environment of that name; with its namespace."""
-    if name is None:
-        return None
-    from envs.grid.levels import level_spec
-
-    try:
-        return f"grid/{level_spec(name).id}"
-    except ValueError as error:
-        raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Asymmetric self-play and curiosity on one fast policy-gradient core."""
     limit_spinning()  # before anything loads torch or numba
 
 
+main.add_command(bench)
+
+
 @main.command()
 @click.argument("method", metavar="METHOD")
 @click.option("--env", required=True, metavar="ID", help="Environment, such as grid/DoorKey-6x6-v0 (`selfplay envs`).")
-@click.option("--steps", type=_COUNT, default="1M", show_default=True, help="Env steps of all players: 5M, 300k, 1e6.")
-@click.option("--seed", type=_SEED, default=0, show_default=True)
-@click.option("--num-envs", type=_COUNT, help="Worlds side by side.  [default: the method's]")
+@click.option("--steps", type=COUNT, default="1M", show_default=True, help="Env steps of all players: 5M, 300k, 1e6.")
+@click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--num-envs", type=COUNT, help="Worlds side by side.  [default: the method's]")
 @click.option(
     "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/METHOD-ENV-sSEED]"
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
-@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
+@click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
 @click.option(
     "--checkpoint-every",
-    type=_Seconds(),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -156,7 +70,7 @@ def train(
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs(pairs)
-    env = _checked_env(env) or env
+    env = checked_env(env) or env
     from selfplay.train import run_training
 
     run_training(
@@ -177,9 +91,9 @@ def train(
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
-@click.option("--episodes", type=_COUNT, callback=_fits, default="512", show_default=True, help="Fresh episodes.")
-@click.option("--seed", type=_SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
-@click.option("--threads", type=_AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
+@click.option("--episodes", type=COUNT, callback=fits, default="512", show_default=True, help="Fresh episodes.")
+@click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
+@click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
 @click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(
@@ -189,7 +103,7 @@ def evaluate(
     from selfplay.rundir import find_run
 
     run = find_run(run)
-    env = _checked_env(env)
+    env = checked_env(env)
     from selfplay.evaluate import run_evaluation
 
     run_evaluation(

@@ -1,0 +1,1 @@
+"""The others, one program each: `python -m selfplay.bench.peers.NAME` (see `bench.worker`)."""

@@ -1,0 +1,55 @@
+"""EnvPool's own C++ MiniGrid, synchronous and asynchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from selfplay.bench.worker import serve_stepping
+
+SIZES = (64, 256, 1024)
+
+
+class _Pool:
+    def __init__(self, mode: dict[str, Any], *, level: str, kind: str, processors: int) -> None:
+        import envpool
+        import numpy as np
+
+        name = f"MiniGrid-{level}"
+        if name not in envpool.list_all_envs():
+            raise ValueError(f"it has no {name}")
+        self.steps = mode.get("batch_size", mode["num_envs"])
+        self._async = kind == "async"
+        self._pool = envpool.make(name, env_type="gymnasium", num_threads=processors, seed=0, **mode)
+        actions = int(self._pool.action_space.n)
+        self._actions = np.random.default_rng(0).integers(actions, size=(64, self.steps), dtype=np.int32)
+        self._turn = 0
+        if self._async:
+            self._pool.async_reset()
+        else:
+            self._pool.reset()
+
+    def step(self) -> None:
+        actions = self._actions[self._turn % 64]
+        if self._async:
+            *_, info = self._pool.recv()
+            self._pool.send(actions, info["env_id"])
+        else:
+            self._pool.step(actions)
+        self._turn += 1
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _modes(*, level: str, kind: str, processors: int) -> Iterator[dict[str, Any]]:
+    for size in SIZES:
+        if kind == "sync":
+            yield {"num_envs": size}
+        else:
+            yield {"num_envs": size, "batch_size": size // 4}
+            yield {"num_envs": size, "batch_size": size // 2}
+
+
+if __name__ == "__main__":
+    serve_stepping(_Pool, _modes)

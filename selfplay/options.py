@@ -1,0 +1,101 @@
+"""What the commands share: option types, and complaints of one line with exit code 2. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import click
+
+from selfplay.errors import UserError, one_line, unknown
+
+
+class Commands(click.Group):
+    """A group whose complaints are one line, with the nearest right thing, and exit code 2."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UserError(unknown("command", args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _short(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _short(error) from None
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _short(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        options = [name for parameter in error.ctx.command.params for name in parameter.opts if name.startswith("--")]
+        return UserError(unknown("option", error.option_name, [*options, "--help"]))
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    return UserError(one_line(error.format_message()))
+
+
+class Count(click.ParamType):
+    """A whole number as people write it: 5M, 300k, 1e6."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        from selfplay.config import parse_count
+
+        try:
+            return parse_count(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A length of time; click's own range lets NaN through."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not a finite number (expected 0 <= seconds)", param, ctx)
+        return seconds
+
+
+COUNT = Count()
+_MOST_WORLDS = 2**31 - 1
+
+
+def fits(_ctx: click.Context, parameter: click.Parameter, value: int) -> int:
+    """A number of worlds, if the engine can count them."""
+    if value > _MOST_WORLDS:
+        raise UserError(f"{parameter.opts[0]}: {value} is out of range (expected 1 to {_MOST_WORLDS})")
+    return value
+
+
+SEED = click.IntRange(min=0, max=2**63 - 1)
+AT_LEAST_1 = click.IntRange(min=1)
+
+
+def checked_env(name: str | None) -> str | None:
+    """`name`, if there is an environment of that name; with its namespace."""
+    if name is None:
+        return None
+    from envs.grid.levels import level_spec
+
+    try:
+        return f"grid/{level_spec(name).id}"
+    except ValueError as error:
+        raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
