@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numba as nb
 
+from envs.grid.jit import borrowing
 from envs.grid.levels.rules import RULE_DONE_BESIDE, RULE_FETCH, RULE_MEMORY, RULE_PUT_NEAR, RULE_RED_BLUE
 from envs.grid.state import CARRYING, OTHER_X, OTHER_Y, TARGET_X, TARGET_Y, X, Y
 from envs.grid.symbols import DONE, DOOR, DROP, OPEN, PICKUP, TARGET, TOGGLE, kind_of, state_of
@@ -19,7 +20,7 @@ def open_at(cells, x, y):
     return kind_of(cells[x, y]) == DOOR and state_of(cells[x, y]) == OPEN
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def _done_beside(agent, action, paid, ended):
     if action == DONE:
         away = abs(agent[X] - agent[TARGET_X]) + abs(agent[Y] - agent[TARGET_Y])
@@ -27,14 +28,14 @@ def _done_beside(agent, action, paid, ended):
     return paid, ended or action in (DONE, TOGGLE)
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def _fetch(agent, paid, ended):
     if agent[CARRYING] == 0:
         return paid, ended
     return (agent[CARRYING] & TARGET) != 0, True
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def _put_near(agent, action, held, front_x, front_y, paid, ended):
     if action == PICKUP and agent[CARRYING] != 0 and (agent[CARRYING] & TARGET) == 0:
         ended = True
@@ -45,7 +46,7 @@ def _put_near(agent, action, held, front_x, front_y, paid, ended):
     return paid, ended
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def _red_blue(cells, agent, red_was_open, blue_was_open, paid, ended):
     if open_at(cells, agent[OTHER_X], agent[OTHER_Y]):
         return red_was_open, True
@@ -54,7 +55,7 @@ def _red_blue(cells, agent, red_was_open, blue_was_open, paid, ended):
     return paid, ended
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def _memory(agent, paid, ended):
     if agent[X] == agent[TARGET_X] and agent[Y] == agent[TARGET_Y]:
         return True, True
@@ -63,7 +64,7 @@ def _memory(agent, paid, ended):
     return paid, ended
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def judge(cells, agent, action, rule, held, front_x, front_y, red_was_open, blue_was_open, paid, ended):
     """What a step came to under `rule`: (paid, ended).
 

@@ -55,6 +55,13 @@ SOURCE_DIGEST = _digest()
 _load_quiet_openmp()
 
 
+borrowing = nb.njit(error_model="numpy", _nrt=False)
+"""Decorator: njit for functions that only borrow arrays, without counting references to them.
+
+The counting took nine tenths of a search and a tenth of a step. Such a function cannot make an array.
+"""
+
+
 def kernel(**options):
     """Decorator: `numba.njit(nogil=True, **options)`, cached. For the entry points that Python calls."""
 

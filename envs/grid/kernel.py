@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 
 from envs.grid.endings import judge, open_at
+from envs.grid.jit import borrowing
 from envs.grid.levels.rules import (
     RULE_HALLWAY,
     RULE_MEMORY,
@@ -106,7 +107,7 @@ def _toggled(cell, carried):
     return np.uint16(cell)
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def transition(cells, agent, action, rule, max_steps):
     """One action in one world, in place.
 
@@ -199,7 +200,7 @@ def _spread(seen, clear, size):
     return seen, ahead | falling | falling >> 1
 
 
-@nb.njit
+@borrowing
 def look_around(cells, agent, size, see_through, looks):
     """What the agent sees: fills looks uint16 [size * size] with the low nine bits of cells, 0 where unseen.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from envs.grid.jit import borrowing
 from envs.grid.kernel import step_x, step_y
 from envs.grid.levels.rules import MOST_OBSTACLES
 from envs.grid.rng import randint
@@ -25,7 +26,7 @@ def obstacle(colour, order):
     return np.uint16(np.int64(pack(BALL, colour)) | order << 9)
 
 
-@nb.njit(error_model="numpy")
+@borrowing
 def note_what_is_ahead(cells, agent):
     """Keep in the agent's row whether something other than the goal is in front, as the rule asks after the step."""
     x = agent[X] + step_x(agent[DIRECTION])

@@ -11,17 +11,16 @@ import numba as nb
 import numpy as np
 
 from envs.grid.goals import CARRIED_PART, DIRECTION_PART, HEAD, OBJECT_SYMBOL, OBJECTS_PART, POSITION_PART
+from envs.grid.jit import borrowing
 from envs.grid.kernel import transition
 from envs.grid.levels.rules import RULE_HALLWAY
 from envs.grid.state import CARRYING, DIRECTION, OVER, STEPS, X, Y
-from envs.grid.state_table import CHANGES, borrowing, enter, grown, most_changes, write_successor
+from envs.grid.state_table import CHANGES, enter, grown, most_changes, write_successor
 from envs.grid.symbols import LAVA, LOOK, kind_of
 
 EVERYTHING, DESIRED, REWARD = range(3)
 """What a search looks for: all states, one that satisfies a goal, or a rewarded transition."""
 UNREACHABLE, TOO_MANY, _NO_ROOM = -1, -2, -3
-
-_transition = borrowing(transition.py_func)  # the engine's, compiled without reference counts
 
 _FIRST_CAPACITY = 1024
 _MOST_ACTIONS = 7
@@ -82,7 +81,7 @@ def _expand(now, count, cells, scratch, body, rule, until, desired, parts, misma
         body[DIRECTION] = direction
         body[CARRYING] = carried
         body[STEPS] = 0
-        reward, terminated, _ = _transition(scratch, body, action, rule, _FAR)
+        reward, terminated, _ = transition(scratch, body, action, rule, _FAR)
         cell, value, original = np.int64(-1), front, front
         if inside and scratch[front_x, front_y] != front:
             cell, value = front_x * height + front_y, np.int64(scratch[front_x, front_y])

@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 from gymnasium import spaces
 
+from envs.grid.jit import borrowing
 from envs.grid.kernel import LOOKS, look_around
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.state import CARRYING, DIRECTION, MISSION, MISSION_FIELDS, X, Y
@@ -128,7 +129,7 @@ def _write_triple(look, row, at):
     row[at + 2] = look >> 7
 
 
-@nb.njit
+@borrowing
 def write_row(cells, agent, plan, size, see_through, looks, row):
     """Write one world's row (uint8 [P]) by `plan`. looks: uint16 [size * size], scratch."""
     width, height = cells.shape
