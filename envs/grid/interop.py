@@ -25,6 +25,7 @@ from envs.grid.levels import LEVELS, LevelSpec, MissionText
 from envs.grid.levels.rules import RULE_GOAL, RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
 from envs.grid.state import CARRYING, DIRECTION, MISSION, OVER, STEPS, TARGET_X, TARGET_Y, GridState, X, Y
 from envs.grid.vector_env import GridVectorEnv
+from envs.grid.wfc import make_minigrid
 
 _KINDS: dict[type, int] = {
     Wall: symbols.WALL,
@@ -176,7 +177,7 @@ def _registered(env: MiniGridEnv) -> LevelSpec | None:
     if env.spec is None:
         return None
     usual = gym.spec(env.spec.id).kwargs if env.spec.id in gym.registry else None
-    kept = {key: value for key, value in env.spec.kwargs.items() if key not in _HARMLESS}
+    kept = {key: getattr(value, "preset", value) for key, value in env.spec.kwargs.items() if key not in _HARMLESS}
     if usual is None or kept != {key: value for key, value in usual.items() if key not in _HARMLESS}:
         return None
     return next((level for level in LEVELS.values() if level.minigrid_id == env.spec.id), None)
@@ -279,7 +280,7 @@ def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
     view_size = worlds.layout.view_size
     if level.minigrid_id is None:
         return LoadedLevel(level, worlds.max_steps, view_size, cells, agent)
-    env: Any = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
+    env: Any = make_minigrid(level.minigrid_id, view_size).unwrapped
     env.max_steps = worlds.max_steps
     env.see_through_walls = level.see_through_walls
     env.mission = level.mission.text(agent[MISSION:OVER])

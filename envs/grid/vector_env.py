@@ -56,6 +56,8 @@ class GridVectorEnv(VectorEnv):
 
     `level`: an id or a `LevelSpec`. `view_size`: V, odd. `max_steps`: by default the level's own. `autoreset_mode`:
     Gymnasium's three; with `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `render_mode`: `"rgb_array"`.
+    `pool_size`, `pool_refresh`: for levels that minigrid draws (`grid/WFC-…`), most levels held and resets that bring
+    one more, see `envs.grid.pool`. There what world n draws also depends on how often the others were reset.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as in gymnasium)
@@ -70,6 +72,8 @@ class GridVectorEnv(VectorEnv):
         max_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        pool_size: int | None = None,
+        pool_refresh: int | None = None,
     ) -> None:
         self.level = level if isinstance(level, LevelSpec) else level_spec(level)
         if observation not in OBSERVATIONS:
@@ -97,7 +101,7 @@ class GridVectorEnv(VectorEnv):
             self.layout = image_layout(view_size)
             image_shape = (view_size, view_size, 3)
         self._image_shape = image_shape
-        self.engine = GridEngine(self.level, num_envs, self.layout, max_steps)
+        self.engine = GridEngine(self.level, num_envs, self.layout, max_steps, pool_size, pool_refresh)
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
         self._codes = len(self.level.mission.nvec)
@@ -224,12 +228,16 @@ class GridVectorEnv(VectorEnv):
 
         return tuple(picture(self, n) for n in range(self.num_envs))
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """Called by `close`: ends the processes that draw levels, unless another pool needs them."""
+        self.engine.close()
+
     def _require_open(self) -> None:
         if self.closed:
             raise gym.error.ClosedEnvironmentError("this GridVectorEnv is closed")
 
     def _require_generator(self) -> None:
-        if not self.level.has_native:
+        if not self.level.can_draw:
             raise ValueError(f"level {self.level.id} has no generator here: use restore() to put a state back")
 
     def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray | None:
@@ -260,6 +268,9 @@ class GridVectorEnv(VectorEnv):
         else:
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed has {len(seed)} entries, expected one for each of {self.num_envs} environments")
+            known = [own for own in (seed[int(n)] for n in chosen) if own is not None]
+            if known and self.engine.pool is not None:
+                self.engine.pool.restart(known[0])
             for n in chosen:
                 own = seed[int(n)]
                 if own is not None:

@@ -202,6 +202,26 @@ def hallway(length: int = 25, max_steps: int = 30) -> LevelSpec:
     )
 
 
+def wfc(preset: str) -> LevelSpec:
+    """Wave function collapse (Garcin et al., 2024), drawn by minigrid into a pool; see `envs.grid.wfc`, `.pool`."""
+    return LevelSpec(
+        id=f"WFC-{preset}-v0",
+        minigrid_id=f"MiniGrid-WFC-{preset}-v0",
+        family=rules.FAMILY_POOL,
+        params=(),
+        width=25,
+        height=25,
+        max_steps=500,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("traverse the maze to get to the goal"),
+        has_native=False,
+    )
+
+
+_WFC = ("MazeSimple", "DungeonMazeScaled", "RoomsFabric", "ObstaclesBlackdots", "ObstaclesAngular", "ObstaclesHogs3")
+
 # MiniGrid's N4-S5-v0 has six rooms, a slip it keeps for old results; N4-S5-v1 has four.
 _MINIGRID_MULTIROOM = ("MultiRoom-N2-S4-v0", "MultiRoom-N4-S5-v0", "MultiRoom-N4-S5-v1", "MultiRoom-N6-v0")
 
@@ -220,6 +240,7 @@ _ALL = (
     *(crossing(size, rivers, lava) for lava in (False, True) for size, rivers in ((9, 1), (9, 2), (9, 3), (11, 5))),
     *(lavagap(size) for size in (5, 6, 7)),
     hallway(),
+    *(wfc(preset) for preset in _WFC),
 )
 
 LEVELS: dict[str, LevelSpec] = {spec.id: spec for spec in _ALL}

@@ -20,3 +20,6 @@ RULE_HALLWAY = 3
     FAMILY_LAVAGAP,
     FAMILY_HALLWAY,
 ) = range(9)
+
+FAMILY_POOL = 1000
+"""No generator: levels come out of a pool that minigrid fills (`envs.grid.pool`)."""
