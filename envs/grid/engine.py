@@ -269,7 +269,8 @@ class GridEngine:
         try:
             _advance(
                 state.cells, state.agent, state.stream, task, actions, self._level, self._params, pool_cells,
-                pool_agent, layout.plan, layout.view_size, spec.see_through_walls, regenerate, reward, terminated, truncated,
+                pool_agent, layout.plan, layout.view_size, spec.see_through_walls, regenerate, reward,
+                terminated, truncated,
                 _NO_ROWS if observation is None else observation, _NO_ROWS if successor is None else successor,
                 every_successor, _NO_AGENTS if last_agent is None else last_agent,
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """To and from the minigrid package: the same world as our arrays and as its objects.
 
-`minigrid` is imported here only, and only when asked for.
+`minigrid` is imported here and in `envs.grid.wfc` only, and only when asked for.
 """
 
 from __future__ import annotations
