@@ -37,6 +37,12 @@ class _Commands(click.Group):
             raise _short(error) from None
         except KeyboardInterrupt:
             sys.exit(130)
+        except RuntimeError as error:
+            from envs.grid.drawers import LevelDrawingError
+
+            if isinstance(error, LevelDrawingError):
+                raise UserError(str(error)) from None
+            raise
 
 
 def _short(error: click.UsageError) -> click.ClickException:
@@ -201,6 +207,7 @@ def evaluate(
 def envs() -> None:
     """List the environments: size, time limit and mission."""
     from envs.grid.levels import LEVELS
+    from envs.grid.pool import FIRST, REFRESH, SIZE
 
     rows = [
         (
@@ -212,6 +219,11 @@ def envs() -> None:
         for level in LEVELS.values()
     ]
     _print_table(("id", "size", "max. steps", "mission"), rows, right=(1, 2))
+    click.echo(
+        f"grid/WFC-…: drawn by minigrid in the background, into a pool that resets take levels from: {FIRST} at the "
+        f"start,\none more for every {REFRESH:,} resets, at most {SIZE}. Fewer than {FIRST} worlds begin with a level "
+        "each and get one more\nfor as many resets; a single world gets a fresh level at every reset."
+    )
 
 
 @main.command()
