@@ -38,9 +38,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             sys.exit(130)
         except RuntimeError as error:
-            from envs.grid.drawers import LevelDrawingError
-
-            if isinstance(error, LevelDrawingError):
+            drawers = sys.modules.get("envs.grid.drawers")  # not loaded: then it is not its error
+            if drawers is not None and isinstance(error, drawers.LevelDrawingError):
                 raise UserError(str(error)) from None
             raise
 

@@ -24,7 +24,7 @@ from envs.grid.state import MISSION, OVER
 
 HEADER = struct.Struct("<BI")
 FAILED, DRAWN = range(2)
-_NICENESS = 10  # the learner goes first
+_NICENESS = 5  # the learner goes first
 
 
 def spec_text(spec: LevelSpec) -> str:

@@ -56,8 +56,8 @@ class GridVectorEnv(VectorEnv):
 
     `level`: an id or a `LevelSpec`. `view_size`: V, odd. `max_steps`: by default the level's own. `autoreset_mode`:
     Gymnasium's three; with `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `render_mode`: `"rgb_array"`.
-    `pool_size`, `pool_refresh`: for levels that minigrid draws (`grid/WFC-…`), most levels held and resets that bring
-    one more, see `envs.grid.pool`. There what world n draws also depends on how often the others were reset.
+    `pool_size`, `pool_refresh`: see `envs.grid.pool`, for levels that minigrid draws (`grid/WFC-…`); these also depend
+    on how often the other worlds were reset.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as in gymnasium)
@@ -78,8 +78,9 @@ class GridVectorEnv(VectorEnv):
         self.level = level if isinstance(level, LevelSpec) else level_spec(level)
         if observation not in OBSERVATIONS:
             nearest = difflib.get_close_matches(str(observation), OBSERVATIONS, n=1, cutoff=0.0)[0]
-            known = ", ".join(OBSERVATIONS)
-            raise ValueError(f"observation is {observation!r}, expected one of {known}; nearest: {nearest!r}")
+            raise ValueError(
+                f"observation is {observation!r}, expected {', '.join(OBSERVATIONS)}; nearest: {nearest!r}"
+            )
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
         modes = [mode.value for mode in AutoresetMode]
@@ -141,12 +142,9 @@ class GridVectorEnv(VectorEnv):
             raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
         self._require_generator()
         self._seed(seed, mask)
-        task = np.full(self.num_envs, DRAW, np.uint8)
-        if mask is not None:
-            task[~mask] = WRITE
+        task = np.where(np.ones(self.num_envs, bool) if mask is None else mask, np.uint8(DRAW), np.uint8(WRITE))
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
-        reward, terminated, truncated = self._outcome()
-        self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), reward, terminated, truncated, rows)
+        self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), *self._outcome(), rows)
         self._ready = True
         return self._observe(rows, self.state.agent), {}
 
@@ -229,7 +227,7 @@ class GridVectorEnv(VectorEnv):
         return tuple(picture(self, n) for n in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Called by `close`: ends the processes that draw levels, unless another pool needs them."""
+        """Ends the processes that draw levels, unless another pool needs them; called by `close`."""
         self.engine.close()
 
     def _require_open(self) -> None:
@@ -268,15 +266,15 @@ class GridVectorEnv(VectorEnv):
         else:
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed has {len(seed)} entries, expected one for each of {self.num_envs} environments")
-            known = [own for own in (seed[int(n)] for n in chosen) if own is not None]
-            if known and self.engine.pool is not None:
-                self.engine.pool.restart(known[0])
             for n in chosen:
                 own = seed[int(n)]
                 if own is not None:
                     self.engine.seed(own, ids=np.array([n]))
                 elif not self.state.stream[n].any():
                     self.engine.seed(int(self.np_random.integers(2**63)), ids=np.array([n]))
+            given = [own for own in seed if own is not None]
+            if self.engine.pool is not None and given:
+                self.engine.pool.restart(given[0])
 
     def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count = self.num_envs

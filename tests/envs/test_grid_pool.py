@@ -24,7 +24,7 @@ from side_by_side import WFC_IDS, compare, make, with_few_levels
 import envs  # noqa: F401 (registers the ids)
 from envs.grid import from_minigrid, to_minigrid, wfc
 from envs.grid.draw_levels import level_seed
-from envs.grid.drawers import LevelDrawingError
+from envs.grid.drawers import LevelDrawingError, default_workers, drawers
 from envs.grid.engine import GridEngine
 from envs.grid.field import GridField
 from envs.grid.levels import LEVELS, level_spec
@@ -324,8 +324,10 @@ def connected(cells: np.ndarray, start: tuple[int, int]) -> np.ndarray:
 
 
 def test_wfc_worlds_reset_and_step_in_all_autoreset_modes():
+    name, sizes = "grid/WFC-MazeSimple-v0", {"pool_size": 2, "pool_refresh": 1000}
+    crew = drawers(default_workers())  # held, so that the three need not start one each
     for mode in AutoresetMode:
-        worlds = gym.make_vec("grid/WFC-MazeSimple-v0", num_envs=8, max_steps=3, pool_size=2, autoreset_mode=mode)
+        worlds = gym.make_vec(name, num_envs=8, max_steps=3, autoreset_mode=mode, **sizes)
         observation, _ = worlds.reset(seed=0)
         assert worlds.observation_space.contains(observation)
         assert worlds.mission_text() == ["traverse the maze to get to the goal"] * 8
@@ -343,6 +345,7 @@ def test_wfc_worlds_reset_and_step_in_all_autoreset_modes():
             if mode is AutoresetMode.DISABLED and (terminated | truncated).any():
                 worlds.reset(options={"reset_mask": terminated | truncated})
         assert worlds.engine.pool.resets >= 24
+        assert worlds.engine.pool._crew is crew
         worlds.close()
 
 
