@@ -39,7 +39,7 @@ setup(
         "filelock",
         "gymnasium",
         "matplotlib",
-        "minigrid==3.2.0",  # the grid engine is exact to this version
+        "minigrid[wfc]==3.2.0",  # the grid engine is exact to this version
         "numba",
         "numpy",
         "pillow",

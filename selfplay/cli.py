@@ -115,6 +115,7 @@ def evaluate(
 def envs() -> None:
     """List the environments: size, time limit and mission."""
     from envs.grid.levels import LEVELS
+    from envs.grid.pool import FIRST, REFRESH, SIZE
 
     rows = [
         (
@@ -126,6 +127,11 @@ def envs() -> None:
         for level in LEVELS.values()
     ]
     _print_table(("id", "size", "max. steps", "mission"), rows, right=(1, 2))
+    click.echo(
+        f"grid/WFC-…: drawn by minigrid in the background, into a pool that resets take levels from: {FIRST} at the "
+        f"start,\none more for every {REFRESH:,} resets, at most {SIZE}. Fewer than {FIRST} worlds begin with a level "
+        "each and get one more\nfor as many resets; a single world gets a fresh level at every reset."
+    )
 
 
 @main.command()

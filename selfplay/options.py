@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from envs.errors import LevelDrawingError
 from selfplay.errors import UserError, one_line, unknown
 
 
@@ -30,6 +31,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise _short(error) from None
+        except LevelDrawingError as error:
+            raise UserError(str(error)) from None
         except KeyboardInterrupt:
             sys.exit(130)
 

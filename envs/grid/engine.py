@@ -11,9 +11,11 @@ import numpy as np
 from envs.grid.jit import kernel
 from envs.grid.kernel import transition
 from envs.grid.levels.dispatch import draw, generator_address
+from envs.grid.levels.pooled import copy_pooled
 from envs.grid.levels.rules import RULE_OBSTACLES
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.obstacles import move_obstacles, note_what_is_ahead
+from envs.grid.pool import LevelPool, make_pool
 from envs.grid.rng import seed_streams
 from envs.grid.state import OVER, GridState
 from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
@@ -26,14 +28,25 @@ _WORLDS_PER_THREAD = 128  # below this, waking another thread costs more than it
 
 _NO_ROWS = np.empty((0, 0), np.uint8)
 _NO_AGENTS = np.empty((0, 0), np.int32)
+_NO_LEVELS = np.empty((0, 0, 0), np.uint16)
 _NO_ACTIONS = np.empty(0, np.int64)
 _NO_REWARD = np.empty(0, np.float64)
 _NO_FLAGS = np.empty(0, np.bool_)
 
 
+@nb.njit
+def _fresh(generator, params, pool_cells, pool_agent, cells, agent, stream):
+    """A fresh level in one world: from the generator at this address or, where that is 0, out of the pool."""
+    if generator == 0:
+        copy_pooled(pool_cells, pool_agent, cells, agent, stream)
+    else:
+        draw(generator, params, cells, agent, stream)
+    agent[OVER] = 0
+
+
 @kernel(parallel=True, error_model="numpy")
 def _advance(
-    cells, agent, stream, task, actions, level, params, plan, size, see_through, regenerate,
+    cells, agent, stream, task, actions, level, params, pool_cells, pool_agent, plan, size, see_through, regenerate,
     reward, terminated, truncated, observation, successor, every_successor, last_agent,
 ):  # fmt: skip
     """One task for each world; see `GridEngine.advance`. level: int64 [3], generator's address, rule, max_steps."""
@@ -54,8 +67,7 @@ def _advance(
                 over = ended or cut
                 agent[n, OVER] = over
             elif task[n] == DRAW:
-                draw(generator, params, cells[n], agent[n], stream[n])
-                agent[n, OVER] = 0
+                _fresh(generator, params, pool_cells, pool_agent, cells[n], agent[n], stream[n])
                 if reward.shape[0] > 0:
                     reward[n], terminated[n], truncated[n] = 0.0, False, False
             if observation.shape[0] > 0:
@@ -65,8 +77,7 @@ def _advance(
             if over and regenerate:
                 if last_agent.shape[0] > 0:
                     last_agent[n] = agent[n]
-                draw(generator, params, cells[n], agent[n], stream[n])
-                agent[n, OVER] = 0
+                _fresh(generator, params, pool_cells, pool_agent, cells[n], agent[n], stream[n])
                 if observation.shape[0] > 0:
                     write_row(cells[n], agent[n], plan, size, see_through, looks, observation[n])
 
@@ -82,16 +93,20 @@ class GridEngine:
 
     spec: the level.  num_envs: N.  layout: what `advance` and `write` put into a row; by default the learners' tokens
     (view, direction, mission).  max_steps: steps until truncation, by default the level's own.
+    pool_size, pool_refresh: where minigrid draws the levels, P and R of `envs.grid.pool` (by default what it says).
 
     Nothing is drawn by the constructor: call `seed` and `generate` first, or load a state.
     """
 
     def __init__(
-        self, spec: LevelSpec, num_envs: int, layout: RowLayout | None = None, max_steps: int | None = None
-    ) -> None:
+        self, spec: LevelSpec, num_envs: int, layout: RowLayout | None = None, max_steps: int | None = None,
+        pool_size: int | None = None, pool_refresh: int | None = None,
+    ) -> None:  # fmt: skip
         for name, value in (("num_envs", num_envs), ("max_steps", spec.max_steps if max_steps is None else max_steps)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
                 raise ValueError(f"{name} is {value!r}, expected an integer from 1 to 2147483647")
+        if not spec.pooled and (pool_size, pool_refresh) != (None, None):
+            raise ValueError(f"level {spec.id} has no pool: pool_size and pool_refresh are for levels minigrid draws")
         self.spec = spec
         self.num_envs = int(num_envs)
         self.max_steps = int(spec.max_steps if max_steps is None else max_steps)
@@ -99,6 +114,7 @@ class GridEngine:
         self.state = GridState.zeros(self.num_envs, spec.width, spec.height)
         self._level = np.array([0, spec.rule, self.max_steps], np.int64)
         self._params = spec.params_array()
+        self.pool: LevelPool | None = make_pool(spec, self.num_envs, pool_size, pool_refresh) if spec.pooled else None
         self._everybody = np.full(self.num_envs, STEP, np.uint8)
 
     @property
@@ -109,7 +125,8 @@ class GridEngine:
     def seed(self, seed: int, first: int = 0, ids: np.ndarray | None = None) -> None:
         """Start the random streams anew: world n gets stream `first + n` of `seed`.
 
-        With `ids` (int [M]) only those worlds, in their order: world ids[m] gets stream `first + m`.
+        With `ids` (int [M]) only those worlds, in their order: world ids[m] gets stream `first + m`. Without, a pool
+        of levels begins anew, too.
         """
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise ValueError(f"seed is {seed!r}, expected an integer from 0 up")
@@ -117,11 +134,28 @@ class GridEngine:
         seed_streams(streams, np.uint64(int(seed) & 0xFFFFFFFFFFFFFFFF), np.int64(first))
         if ids is not None:
             self.state.stream[ids] = streams
+        elif self.pool is not None:
+            self.pool.restart(int(seed))
 
     def generate(self, mask: np.ndarray | None = None) -> None:
         """Draw fresh levels in all worlds, or where mask (bool [N]) holds."""
         self._require_generator()
         self._launch(self._tasks(DRAW, mask), self.layout)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The state's arrays and, where there is a pool, its own, by name, copied."""
+        return self.state.arrays() | (self.pool.arrays() if self.pool is not None else {})
+
+    def load(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go on from `arrays`; what follows is bit for bit what followed then."""
+        if self.pool is not None:
+            self.pool.load(arrays)
+        self.state.load(arrays)
+
+    def close(self) -> None:
+        """Let go of the processes that draw levels, if any; another draw starts them again."""
+        if self.pool is not None:
+            self.pool.close()
 
     def step(
         self, actions: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray,
@@ -224,9 +258,9 @@ class GridEngine:
         _check("truncated", truncated, (self.num_envs,), np.bool_)
 
     def _require_generator(self) -> None:
-        if not self.spec.has_native:
+        if not self.spec.can_draw:
             raise ValueError(f"level {self.spec.id} has no generator here: load a state instead of drawing one")
-        if self._level[0] == 0:
+        if self._level[0] == 0 and not self.spec.pooled:
             self._level[0] = generator_address(self.spec.family)
 
     def _launch(
@@ -234,15 +268,22 @@ class GridEngine:
         observation=None, successor=None, every_successor=False, last_agent=None, regenerate=False,
     ) -> None:  # fmt: skip
         state, spec = self.state, self.spec
+        pool_cells, pool_agent = _NO_LEVELS, _NO_AGENTS
+        if self.pool is not None and (regenerate or (task == DRAW).any()):
+            pool_cells, pool_agent = self.pool.levels()
         threads = nb.get_num_threads()
         enough = min(threads, 1 + (self.num_envs - 1) // _WORLDS_PER_THREAD)
         nb.set_num_threads(enough)
         try:
             _advance(
-                state.cells, state.agent, state.stream, task, actions, self._level, self._params,
-                layout.plan, layout.view_size, spec.see_through_walls, regenerate, reward, terminated, truncated,
+                state.cells, state.agent, state.stream, task, actions, self._level, self._params, pool_cells,
+                pool_agent, layout.plan, layout.view_size, spec.see_through_walls, regenerate, reward,
+                terminated, truncated,
                 _NO_ROWS if observation is None else observation, _NO_ROWS if successor is None else successor,
                 every_successor, _NO_AGENTS if last_agent is None else last_agent,
             )  # fmt: skip
         finally:
             nb.set_num_threads(threads)
+        if self.pool is not None:
+            ended = (task == STEP) & (terminated | truncated) if regenerate else False
+            self.pool.count(((task == DRAW) | ended).sum())

@@ -123,12 +123,12 @@ class GridField:
         return level.get_frame(tile_size=32 if max(self.shape) <= 10 else 16)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """The three arrays of the state."""
-        return self.engine.state.arrays()
+        """The arrays of the state and of a pool."""
+        return self.engine.arrays()
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `state_dict`."""
-        self.engine.state.load(state)
+        self.engine.load(state)
 
     def _mask(self, ids: np.ndarray) -> np.ndarray | None:
         if len(ids) == self.num_envs:

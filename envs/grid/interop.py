@@ -1,6 +1,6 @@
 """To and from the minigrid package: the same world as our arrays and as its objects.
 
-`minigrid` is imported here only, and only when asked for.
+`minigrid` is imported here and in `envs.grid.wfc` only, and only when asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from envs.grid.levels import LEVELS, LevelSpec, MissionText
 from envs.grid.levels.rules import RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
 from envs.grid.state import CARRYING, DIRECTION, MISSION, OVER, STEPS, GridState, X, Y
 from envs.grid.vector_env import GridVectorEnv
+from envs.grid.wfc import make_minigrid
 
 _KINDS: dict[type, int] = {
     Wall: symbols.WALL,
@@ -168,7 +169,7 @@ def _registered(env: MiniGridEnv) -> LevelSpec | None:
     if env.spec is None:
         return None
     usual = gym.spec(env.spec.id).kwargs if env.spec.id in gym.registry else None
-    kept = {key: value for key, value in env.spec.kwargs.items() if key not in _HARMLESS}
+    kept = {key: getattr(value, "preset", value) for key, value in env.spec.kwargs.items() if key not in _HARMLESS}
     if usual is None or kept != {key: value for key, value in usual.items() if key not in _HARMLESS}:
         return None
     return next((level for level in LEVELS.values() if level.minigrid_id == env.spec.id), None)
@@ -268,7 +269,7 @@ def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
     view_size = worlds.layout.view_size
     env: Any
     if level.minigrid_id is not None:
-        env = gym.make(level.minigrid_id, agent_view_size=view_size, disable_env_checker=True).unwrapped
+        env = make_minigrid(level.minigrid_id, view_size).unwrapped
     elif level.rule in CLASSES:
         env = CLASSES[level.rule](agent_view_size=view_size)
         env.width, env.height = level.width, level.height

@@ -66,6 +66,8 @@ class GridVectorEnv(VectorEnv):
 
     `level`: an id or a `LevelSpec`. `view_size`: V, odd. `max_steps`: by default the level's own. `autoreset_mode`:
     Gymnasium's three; with `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `render_mode`: `"rgb_array"`.
+    `pool_size`, `pool_refresh`: see `envs.grid.pool`, for levels that minigrid draws (`grid/WFC-…`); these also depend
+    on how often the other worlds were reset.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as in gymnasium)
@@ -81,12 +83,15 @@ class GridVectorEnv(VectorEnv):
         max_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        pool_size: int | None = None,
+        pool_refresh: int | None = None,
     ) -> None:
         self.level = level if isinstance(level, LevelSpec) else level_spec(level)
         if observation not in OBSERVATIONS:
             nearest = difflib.get_close_matches(str(observation), OBSERVATIONS, n=1, cutoff=0.0)[0]
-            known = ", ".join(OBSERVATIONS)
-            raise ValueError(f"observation is {observation!r}, expected one of {known}; nearest: {nearest!r}")
+            raise ValueError(
+                f"observation is {observation!r}, expected {', '.join(OBSERVATIONS)}; nearest: {nearest!r}"
+            )
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
         modes = [mode.value for mode in AutoresetMode]
@@ -112,7 +117,7 @@ class GridVectorEnv(VectorEnv):
             self.layout, self._images = both_images_layout(self.level, view_size), {"image": view, "full": full}
         else:
             self.layout, self._images = image_layout(view_size), {"image": view}
-        self.engine = GridEngine(self.level, num_envs, self.layout, max_steps)
+        self.engine = GridEngine(self.level, num_envs, self.layout, max_steps, pool_size, pool_refresh)
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
         self._codes = len(self.level.mission.nvec)
@@ -153,12 +158,9 @@ class GridVectorEnv(VectorEnv):
             raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
         self._require_generator()
         self._seed(seed, mask)
-        task = np.full(self.num_envs, DRAW, np.uint8)
-        if mask is not None:
-            task[~mask] = WRITE
+        task = np.where(np.ones(self.num_envs, bool) if mask is None else mask, np.uint8(DRAW), np.uint8(WRITE))
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
-        reward, terminated, truncated = self._outcome()
-        self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), reward, terminated, truncated, rows)
+        self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), *self._outcome(), rows)
         self._ready = True
         return self._observe(rows, self.state.agent), {}
 
@@ -240,12 +242,16 @@ class GridVectorEnv(VectorEnv):
 
         return tuple(picture(self, n) for n in range(self.num_envs))
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """Ends the processes that draw levels, unless another pool needs them; called by `close`."""
+        self.engine.close()
+
     def _require_open(self) -> None:
         if self.closed:
             raise gym.error.ClosedEnvironmentError("this GridVectorEnv is closed")
 
     def _require_generator(self) -> None:
-        if not self.level.has_native:
+        if not self.level.can_draw:
             raise ValueError(f"level {self.level.id} has no generator here: use restore() to put a state back")
 
     def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray | None:
@@ -282,6 +288,9 @@ class GridVectorEnv(VectorEnv):
                     self.engine.seed(own, ids=np.array([n]))
                 elif not self.state.stream[n].any():
                     self.engine.seed(int(self.np_random.integers(2**63)), ids=np.array([n]))
+            given = [own for own in seed if own is not None]
+            if self.engine.pool is not None and given:
+                self.engine.pool.restart(given[0])
 
     def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count = self.num_envs

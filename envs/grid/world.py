@@ -47,9 +47,9 @@ class GridWorld:
         self.engine.advance(action, reward_out, terminated_out, truncated_out, obs_out, next_obs_out)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """The three arrays of the state, copied."""
-        return self.engine.state.arrays()
+        """The arrays of the state and of a pool, copied."""
+        return self.engine.arrays()
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `state_dict`."""
-        self.engine.state.load(state)
+        self.engine.load(state)

@@ -9,6 +9,7 @@ import argparse
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import gymnasium as gym
 import minigrid  # noqa: F401 (registers its ids)
@@ -24,6 +25,7 @@ from envs.grid.levels import LEVELS, rules
 from envs.grid.obstacles import note_what_is_ahead
 from envs.grid.state import CARRYING, DIRECTION, OTHER_X, OTHER_Y, OVER, TARGET_X, TARGET_Y, X, Y
 from envs.grid.vector_env import GridVectorEnv
+from envs.grid.wfc import make_minigrid
 
 MOVES = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
@@ -95,7 +97,9 @@ def _unregistered() -> dict[str, Callable[[], MiniGridEnv]]:
     }
 
 
-IDS = [spec.minigrid_id for spec in LEVELS.values() if spec.minigrid_id] + list(_unregistered())
+_REGISTERED = [spec for spec in LEVELS.values() if spec.minigrid_id]
+IDS = [spec.minigrid_id for spec in _REGISTERED if spec.has_native] + list(_unregistered())
+WFC_IDS = [spec.minigrid_id for spec in _REGISTERED if spec.pooled]  # slow to draw: a second or more a level
 
 
 def make(name: str, max_steps: int | None = None, view_size: int = 7, full: bool = False) -> gym.Env:
@@ -103,12 +107,32 @@ def make(name: str, max_steps: int | None = None, view_size: int = 7, full: bool
     if name in _unregistered():
         env: gym.Env = _unregistered()[name]()
     else:
-        env = gym.make(name, disable_env_checker=True)
+        env = make_minigrid(name)
     if max_steps is not None:
         env.unwrapped.max_steps = max_steps
     if view_size != 7:
         env = ViewSizeWrapper(env, view_size)
     return FullyObsWrapper(env) if full else env
+
+
+_drawn: dict[tuple[str, int], tuple] = {}
+
+
+def with_few_levels(env: gym.Env, count: int) -> gym.Env:
+    """`env`, drawing one of `count` levels of its kind; each is drawn once in this process and copied afterwards."""
+    plain = env.unwrapped
+    draw = plain._gen_grid
+
+    def recall(width: int, height: int) -> None:
+        key = (plain.spec.id, int(plain.np_random.integers(count)))
+        if key not in _drawn:
+            plain.np_random = np.random.default_rng(key[1])
+            draw(width, height)
+            _drawn[key] = deepcopy((plain.grid, plain.agent_pos, plain.agent_dir, plain.mission))
+        plain.grid, plain.agent_pos, plain.agent_dir, plain.mission = deepcopy(_drawn[key])
+
+    plain._gen_grid = recall
+    return env
 
 
 def scripted_action(cells: np.ndarray, agent: np.ndarray, rule: int, actions: int, rng: np.random.Generator) -> int:
@@ -259,10 +283,14 @@ def _same_observation(ours: dict, n: int, theirs: dict, worlds: GridVectorEnv) -
     assert worlds.level.mission.text(ours["mission"][n]) == theirs["mission"]
 
 
+def _make_quickly(name: str) -> gym.Env:
+    return with_few_levels(make(name), 40) if name in WFC_IDS else make(name)
+
+
 def main() -> None:
     """Run ids in full and print what was compared."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("ids", nargs="*", default=IDS)
+    parser.add_argument("ids", nargs="*", default=IDS + WFC_IDS)
     parser.add_argument("--episodes", type=int, default=300, help="for each id and each policy")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
@@ -271,7 +299,7 @@ def main() -> None:
             started = time.perf_counter()
             total: dict[str, int] = {}
             for first in range(0, chosen.episodes, 50):
-                envs = [make(name) for _ in range(min(50, chosen.episodes - first))]
+                envs = [_make_quickly(name) for _ in range(min(50, chosen.episodes - first))]
                 for key, value in compare(envs, chosen.seed + first, scripted).items():
                     total[key] = total.get(key, 0) + value
             seconds = time.perf_counter() - started

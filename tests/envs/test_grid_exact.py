@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from minigrid.core.world_object import Box, Door, Key, Lava, WorldObj
 from minigrid.envs import EmptyEnv
-from side_by_side import IDS, ScatteredEnv, compare, make
+from side_by_side import IDS, WFC_IDS, ScatteredEnv, compare, make, with_few_levels
 
 from envs.grid import from_minigrid, symbols, to_minigrid
 from envs.grid.kernel import transition
@@ -32,6 +32,14 @@ def test_equal_to_minigrid(name, scripted):
 def test_equal_to_minigrid_over_300_episodes(name, scripted):
     for first in range(0, 300, 50):
         compare([make(name) for _ in range(50)], seed=first, scripted=scripted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WFC_IDS)
+def test_equal_to_minigrid_over_200_episodes_on_40_wfc_levels(name):
+    for first in range(0, 200, 50):
+        for scripted in (False, True):
+            compare([with_few_levels(make(name), 40) for _ in range(50)], seed=first, scripted=scripted)
 
 
 @pytest.mark.parametrize(("view_size", "full"), [(3, False), (5, False), (9, False), (11, False), (7, True)])

@@ -108,6 +108,7 @@ def test_lists():
     assert done.exit_code == 0
     for name in ("grid/DoorKey-8x8-v0", "grid/MultiRoom-N7-S8-v0", "grid/Hallway-25-v0"):
         assert name in done.output
+    assert "16 at the start,\none more for every 1,024 resets, at most 512" in done.output
     done = invoke("methods")
     assert done.exit_code == 0
     assert all(name in done.output for name in METHODS)

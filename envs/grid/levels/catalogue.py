@@ -439,6 +439,25 @@ def hallway(length: int = 25, max_steps: int = 30) -> LevelSpec:
     )
 
 
+def wfc(preset: str) -> LevelSpec:
+    """Wave function collapse (Garcin et al., 2024), drawn by minigrid into a pool; see `envs.grid.wfc`, `.pool`."""
+    return LevelSpec(
+        id=f"WFC-{preset}-v0",
+        minigrid_id=f"MiniGrid-WFC-{preset}-v0",
+        family=rules.FAMILY_POOL,
+        params=(),
+        width=25,
+        height=25,
+        max_steps=500,
+        rule=rules.RULE_GOAL,
+        see_through_walls=False,
+        num_actions=7,
+        mission=MissionText("traverse the maze to get to the goal"),
+        has_native=False,
+    )
+
+
+_WFC = ("MazeSimple", "DungeonMazeScaled", "RoomsFabric", "ObstaclesBlackdots", "ObstaclesAngular", "ObstaclesHogs3")
 THINGS = ("key", "ball", "box")
 MOST_THINGS = 16
 _FETCH_WORDINGS = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
@@ -488,6 +507,7 @@ _ALL = (
         for version in versions
     ),
     hallway(),
+    *(wfc(preset) for preset in _WFC),
 )
 
 LEVELS: dict[str, LevelSpec] = {spec.id: spec for spec in _ALL}

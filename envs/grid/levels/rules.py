@@ -51,3 +51,6 @@ MOST_OBSTACLES = 63
     FAMILY_REDBLUE,
     FAMILY_UNLOCKPICKUP,
 ) = range(21)
+
+FAMILY_POOL = 1000
+"""No generator: levels come out of a pool that minigrid fills (`envs.grid.pool`)."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.grid.levels.rules import FAMILY_POOL
+
 PARAMS = 8
 
 
@@ -49,6 +51,7 @@ class LevelSpec:
     width, height: cells, border included.  max_steps: steps until truncation.
     rule: one of `envs.grid.levels.rules`.  see_through_walls: walls do not hide what is behind them.
     num_actions: MiniGrid's seven, or two in the hallway.
+    has_native: there is a generator here.
     """
 
     id: str
@@ -63,6 +66,16 @@ class LevelSpec:
     num_actions: int
     mission: MissionText
     has_native: bool = True
+
+    @property
+    def pooled(self) -> bool:
+        """Whether levels come out of a pool that minigrid fills (`envs.grid.pool`)."""
+        return self.family == FAMILY_POOL
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether there is any way to draw a fresh level."""
+        return self.has_native or self.pooled
 
     def params_array(self) -> np.ndarray:
         """int64 [8]: `params`, padded with zeros, as the generators take them."""
