@@ -13,6 +13,12 @@ from envs.grid.levels.rules import FAMILY_POOL
 PARAMS = 8
 
 
+def need(good: bool, what: str) -> None:
+    """ValueError saying `what` unless `good`: for the arguments of the factories."""
+    if not good:
+        raise ValueError(what)
+
+
 @dataclass(frozen=True)
 class MissionText:
     """A mission as MiniGrid words it, with what varies from level to level as integer codes.
