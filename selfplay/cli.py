@@ -94,10 +94,18 @@ def train(
 @click.option("--episodes", type=COUNT, callback=fits, default="512", show_default=True, help="Fresh episodes.")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="[default: the one it was trained on]")
 @click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def evaluate(
-    run: Path, env: str | None, episodes: int, seed: int, threads: int | None, deterministic: bool, as_json: bool
+    run: Path,
+    env: str | None,
+    episodes: int,
+    seed: int,
+    threads: int | None,
+    device: str | None,
+    deterministic: bool,
+    as_json: bool,
 ) -> None:
     """Evaluate the newest checkpoint of the run folder RUN over fresh episodes."""
     from selfplay.rundir import find_run
@@ -107,8 +115,9 @@ def evaluate(
     from selfplay.evaluate import run_evaluation
 
     run_evaluation(
-        run, env, episodes=episodes, seed=seed, as_json=as_json, threads=threads, deterministic=deterministic
-    )
+        run, env, episodes=episodes, seed=seed, as_json=as_json, threads=threads, deterministic=deterministic,
+        device=device,
+    )  # fmt: skip
 
 
 @main.command()

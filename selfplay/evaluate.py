@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from selfplay.stages.base import Stage
 
 
-def load_run(path: Path, env: str | None = None, threads: int | None = None) -> tuple[Stage, dict[str, Any]]:
+def load_run(
+    path: Path, env: str | None = None, threads: int | None = None, device: str | None = None
+) -> tuple[Stage, dict[str, Any]]:
     """The stage of run folder `path` as its newest whole checkpoint left it, and the run's configuration.
 
     env: another environment id for it to play in; its worlds are then fresh ones, and only what was learnt is loaded.
+    device: where the networks run, by default where they were trained.
 
     Raises:
         UserError: no run, no checkpoint, or the environment does not fit what was learnt.
@@ -44,7 +47,7 @@ def load_run(path: Path, env: str | None = None, threads: int | None = None) -> 
         settings = find_method(config["method"]).config().model_validate(config["settings"])
     except ValueError as error:
         raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
-    stage = build_stage(config["method"], spec, settings, config["seed"], config["device"])
+    stage = build_stage(config["method"], spec, settings, config["seed"], device or config["device"])
     try:
         if f"grid/{spec.id}" == config["env"]:
             stage.load_state_dict(saved.tensors)
@@ -65,6 +68,7 @@ def run_evaluation(
     as_json: bool = False,
     threads: int | None = None,
     deterministic: bool = False,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate run folder `run` over `episodes` fresh levels drawn from `seed`; print it as a table or JSON.
 
@@ -72,7 +76,7 @@ def run_evaluation(
     uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic` takes the likeliest
     action instead of drawing one. What is undefined (a mean over nothing) is None.
     """
-    stage, config = load_run(run, env, threads)
+    stage, config = load_run(run, env, threads, device)
     result: dict[str, Any] = {
         "run": str(run),
         "method": config["method"],

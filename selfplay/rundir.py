@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def read_record(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{path / CONFIG} cannot be read: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise UserError(f"{path / CONFIG} is not the record of a run (expected a JSON object with 'config')")
+    if not isinstance(record.get("threads"), int):
+        raise UserError(f"{path / CONFIG} is not the record of a run (expected a whole number as 'threads')")
     return record
 
 
@@ -72,6 +75,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._made = not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -138,8 +142,14 @@ class RunDir:
                 warn(f"'{self.path}' was started with {name} {versions.get(name)}, this is {version}")
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Give the folder back; one that was made here and never used (the run was refused) is gone again."""
+        unused = self._made and {entry.name for entry in self.path.iterdir()} <= {"lock"}
+        if unused:
+            (self.path / "lock").unlink(missing_ok=True)
         self._lock.release()
+        if unused:
+            with suppress(OSError):  # another process may have come in between
+                self.path.rmdir()
 
     def __enter__(self) -> RunDir:
         return self

@@ -117,6 +117,24 @@ def test_folders_that_cannot_be(tmp_path):
         read_record(tmp_path)
 
 
+def test_a_record_without_threads_is_one_line(tmp_path):
+    write_json(tmp_path / "config.json", {"config": {}})
+    with pytest.raises(UserError, match=r"is not the record of a run \(expected a whole number as 'threads'\)"):
+        read_record(tmp_path)
+
+
+def test_a_refused_run_leaves_nothing_behind(tmp_path):
+    with RunDir(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    RunDir(tmp_path / "old").close()
+    assert (tmp_path / "old").is_dir()  # somebody else made it
+    with RunDir(tmp_path / "run") as folder:
+        folder.start({"seed": 1}, threads=1)
+    assert (tmp_path / "run/config.json").is_file()
+
+
 def test_lines_are_cut_back_to_the_offset(tmp_path):
     path = tmp_path / "x.jsonl"
     lines = JsonLines(path)
