@@ -16,15 +16,16 @@ def estimate(
     batch: Transitions,
     reward: Tensor,
     value: Tensor,
-    value_of: Callable[[Tensor], Tensor],
+    value_after: Callable[[Tensor], Tensor],
     gamma: Tensor,
     episodic: Tensor,
     lam: float,
 ) -> Tensor:
     """Advantages [T, N, K] of a batch; those of steps that were not played mean nothing.
 
-    reward, value: float32 [T, N, K], finite everywhere. value_of: observations [B, P] to values [B, K]; asked about
-    true successors only where the next row is not one. gamma: float32 [K]. episodic: bool [K].
+    reward, value: float32 [T, N, K], finite everywhere. value_after: which steps, bool [T, N] with B of them true, to
+    the values [B, K] of their true successors; asked only where the next row is not one. gamma: float32 [K].
+    episodic: bool [K].
     """
     cut = batch.done | ~batch.mask  # the next row does not go on from this one
     cut[:-1] |= ~batch.mask[1:]
@@ -34,7 +35,7 @@ def estimate(
     terminated = batch.terminated[..., None] & episodic
     ask = cut & batch.mask & ~terminated.all(-1)
     if bool(ask.any()):
-        next_value[ask] = value_of(batch.next_obs[ask])
+        next_value[ask] = value_after(ask)
     return advantages(reward, value, next_value, terminated, cut, gamma, lam)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from selfplay.core.learner import Act, Learner
-from selfplay.core.transitions import Transitions
+from selfplay.core.transitions import NO_STATE, Transitions
 
 
 class World(Protocol):
@@ -62,10 +62,11 @@ class EpisodeStats:
 class Rollout:
     """Buffers for T steps of a world's N environments, allocated once, and the state of the episodes under way.
 
-    num_steps: T. streams: K, the learner's value heads. `start` before the first `collect`.
+    num_steps: T. streams: K, the learner's value heads. memory: H, the numbers the learner's policy remembers.
+    `start` before the first `collect`.
     """
 
-    def __init__(self, world: World, num_steps: int, streams: int) -> None:
+    def __init__(self, world: World, num_steps: int, streams: int, memory: int = 0) -> None:
         if num_steps < 1:
             raise ValueError(f"rollout: num_steps must be at least 1, got {num_steps}")
         steps, envs = num_steps, world.num_envs
@@ -88,6 +89,7 @@ class Rollout:
         self.terminated = torch.zeros(steps, envs, dtype=torch.bool)
         self.truncated = torch.zeros(steps, envs, dtype=torch.bool)
         self.mask = torch.ones(steps, envs, dtype=torch.bool)
+        self.state = torch.zeros(steps + 1, envs, memory)
         self.episode_return = np.zeros(envs)
         self.episode_length = np.zeros(envs, np.int64)
         self.started = False
@@ -95,17 +97,22 @@ class Rollout:
     def start(self, world: World, seed: int | None) -> None:
         """Reset the world; its first observations are acted on next."""
         self.obs[-1] = torch.from_numpy(world.reset(seed))
+        self.state[-1] = 0
         self.episode_return[:] = 0
         self.episode_length[:] = 0
         self.started = True
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The episodes under way: obs [N, P] to act on, episode_return [N], episode_length [N]."""
-        return {
+        """The episodes under way: obs [N, P] to act on, episode_return [N], episode_length [N].
+
+        With a memory also state [N, H], what is remembered of them.
+        """
+        state = {
             "obs": self.obs[-1].clone(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "episode_length": torch.from_numpy(self.episode_length.copy()),
         }
+        return state | {"state": self.state[-1].clone()} if self.state.shape[2] else state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state_dict` gave, without a reset; `ValueError` if it does not fit."""
@@ -121,6 +128,8 @@ class Rollout:
         self.obs[-1] = state["obs"]
         self.episode_return[:] = state["episode_return"].numpy()
         self.episode_length[:] = state["episode_length"].numpy()
+        if "state" in state:
+            self.state[-1] = state["state"]
         self.started = True
 
 
@@ -132,12 +141,15 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
     if not rollout.started:
         raise ValueError("collect: the rollout was not started, call rollout.start(world, seed) first")
     r = rollout
+    remembers = r.state.shape[2] > 0
     r.obs[0] = r.obs[-1]
+    r.state[0] = r.state[-1]
     obs, next_obs, action = r.obs.numpy(), r.next_obs.numpy(), r.action.numpy()
     terminated, truncated = r.terminated.numpy(), r.truncated.numpy()
     returns, lengths, successes = [], [], []
     for t in range(r.num_steps):
-        learner.act(r.obs[t], out=Act(r.action[t], r.log_prob[t], r.value[t]))
+        after = r.state[t + 1] if remembers else NO_STATE
+        learner.act(r.obs[t], r.state[t], out=Act(r.action[t], r.log_prob[t], r.value[t], after))
         world.step(action[t], next_obs[t], obs[t + 1], r.reward[t], terminated[t], truncated[t])
         r.episode_return += r.reward[t]
         r.episode_length += 1
@@ -148,6 +160,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
             successes.append(terminated[t, ended] & (r.reward[t, ended] > 0))
             r.episode_return[ended] = 0
             r.episode_length[ended] = 0
+            r.state[t + 1, ended] = 0
     transitions = Transitions(
         obs=r.obs[:-1],
         action=r.action,
@@ -158,6 +171,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         truncated=r.truncated,
         task_reward=torch.from_numpy(r.reward).float(),
         mask=r.mask,
+        state=r.state[:-1],
     )
     stats = EpisodeStats(
         np.concatenate([np.zeros(0), *returns]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 
@@ -37,6 +37,21 @@ class PPOConfig(BaseModel):
         None, gt=0, description="no further epoch once an epoch's mean KL (nats, Schulman's r - 1 - log r) is above it"
     )
     hidden: tuple[Width, ...] = Field((64, 64), min_length=1, description="widths of the shared layers, ReLU between")
+    memory: Literal["none", "gru"] = Field(
+        "none", description="gru: the last shared layer is a gated recurrent unit that remembers the episode so far"
+    )
+    sequence: int = Field(
+        16, ge=1, description="with a memory: steps that a gradient runs back through time, at most a rollout"
+    )
     fused: bool = Field(
         True, description="the hand-written gradient where there is one (CPU, tokens, two layers); false: autograd"
     )
+
+    @model_validator(mode="after")
+    def _memory_has_a_layer(self) -> PPOConfig:
+        if self.memory != "none" and len(self.hidden) < 2:
+            raise ValueError(
+                f'hidden: memory "{self.memory}" needs at least two widths, such as 64,64 (encoder, memory), '
+                f"got {self.hidden[0]}"
+            )
+        return self

@@ -16,7 +16,7 @@ from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
 from selfplay.core.policy import ActorCritic
 from selfplay.core.ppo import SMALLEST, SPREAD
 
-_PADDING = 8  # outputs are padded to a multiple of this: the kernels' products go in steps of four
+PADDING = 8  # outputs are padded to a multiple of this: the kernels' products go in steps of four
 
 
 def fits(policy: ActorCritic) -> bool:
@@ -24,11 +24,47 @@ def fits(policy: ActorCritic) -> bool:
     return (
         isinstance(policy.encoder, BagEncoder)
         and isinstance(policy.distribution, Categorical)
+        and policy.memory == 0
         and len(policy.layers) == 1
         and policy.policy_head.in_features % 4 == 0
         and policy.encoder.table.shape[1] % 4 == 0
         and policy.encoder.table.device.type == "cpu"
     )
+
+
+def check_tokens(tokens: np.ndarray, count: int) -> None:
+    """`ValueError` unless tokens is uint8 [B, count]."""
+    if tokens.dtype != np.uint8 or tokens.ndim != 2 or tokens.shape[1] != count:
+        raise ValueError(f"learner: obs must be uint8 [B, {count}], got {tokens.dtype} {list(tokens.shape)}")
+
+
+def coefficients(advantage: np.ndarray, config: PPOConfig) -> kernels.Coefficients:
+    """The numbers of the loss for a minibatch of such advantages, float32 [B]."""
+    centre, spread = 0.0, 1.0
+    if config.normalise_advantage and config.normalise_over == "minibatch":
+        centre, spread = advantage.mean(dtype=np.float64), advantage.std(dtype=np.float64) + SPREAD
+    return kernels.Coefficients(
+        *map(np.float32, (centre, spread, config.clip, config.clip_value or 0, config.value_coef, config.entropy))
+    )
+
+
+def metrics(sums: np.ndarray, steps: int, bonus: np.ndarray, head: np.ndarray, config: PPOConfig) -> dict[str, float]:
+    """The metrics of `ppo_loss` from a kernel's sums [SUMS] over `steps` steps.
+
+    bonus, head: float32 [A, H], the entropy bonus's gradient to the policy head's weights, and the whole of it.
+    """
+    if sums[kernels.INVALID]:
+        raise ValueError(out_of_range(int(sums[kernels.INVALID])))
+    surrogate, value_loss, entropy, kl, clipped = sums[: kernels.CLIPPED + 1] / steps
+    return {
+        "loss": surrogate + config.value_coef * value_loss - config.entropy * entropy,
+        "surrogate": surrogate,
+        "value_loss": value_loss,
+        "entropy": entropy,
+        "approx_kl": kl,
+        "clip_fraction": clipped,
+        "entropy_to_surrogate": float(np.linalg.norm(bonus)) / max(float(np.linalg.norm(head - bonus)), SMALLEST),
+    }
 
 
 class FusedNetwork:
@@ -38,7 +74,7 @@ class FusedNetwork:
         self.adam = adam
         self.actions = policy.policy_head.out_features
         self.outputs = self.actions + policy.value_head.out_features
-        padded = -(-self.outputs // _PADDING) * _PADDING
+        padded = -(-self.outputs // PADDING) * PADDING
         encoder = policy.encoder
         assert isinstance(encoder, BagEncoder)
         rows, width = encoder.table.shape
@@ -87,10 +123,7 @@ class FusedNetwork:
         self, tokens: np.ndarray, uniform: np.ndarray, action: np.ndarray, log_prob: np.ndarray, value: np.ndarray
     ) -> None:
         """Forward pass and one action for each of tokens [B, P]; see `kernels.act` for the arrays."""
-        if tokens.dtype != np.uint8 or tokens.ndim != 2 or tokens.shape[1] != len(self._net.offsets):
-            raise ValueError(
-                f"learner: obs must be uint8 [B, {len(self._net.offsets)}], got {tokens.dtype} {list(tokens.shape)}"
-            )
+        check_tokens(tokens, len(self._net.offsets))
         self._refresh()
         if len(self._index) < len(tokens):
             self._index = np.arange(len(tokens))
@@ -100,31 +133,12 @@ class FusedNetwork:
 
     def loss_gradient(self, samples: kernels.Samples, index: np.ndarray, config: PPOConfig) -> dict[str, float]:
         """`ppo_loss` on samples `index` int64 [B]: the gradient to `adam.gradient`, the metrics returned."""
-        centre, spread = 0.0, 1.0
-        if config.normalise_advantage and config.normalise_over == "minibatch":
-            chosen = samples.advantage[index]
-            centre, spread = chosen.mean(dtype=np.float64), chosen.std(dtype=np.float64) + SPREAD
-        by = kernels.Coefficients(
-            *map(np.float32, (centre, spread, config.clip, config.clip_value or 0, config.value_coef, config.entropy))
-        )
+        by = coefficients(samples.advantage[index], config)
         self._refresh()
         kernels.loss_gradient(self._net, samples, index, by, self._gradient)
         self._reduce()
-        sums = self._gradient.sums.sum(0)
-        if sums[kernels.INVALID]:
-            raise ValueError(out_of_range(int(sums[kernels.INVALID])))
-        surrogate, value_loss, entropy, kl, clipped = sums[: kernels.CLIPPED + 1] / len(index)
         bonus = self._gradient.bonus.sum(0)[: self.actions]
-        steer = float(np.linalg.norm(self._gradients["policy_head.weight"] - bonus))
-        return {
-            "loss": surrogate + config.value_coef * value_loss - config.entropy * entropy,
-            "surrogate": surrogate,
-            "value_loss": value_loss,
-            "entropy": entropy,
-            "approx_kl": kl,
-            "clip_fraction": clipped,
-            "entropy_to_surrogate": float(np.linalg.norm(bonus)) / max(steer, SMALLEST),
-        }
+        return metrics(self._gradient.sums.sum(0), len(index), bonus, self._gradients["policy_head.weight"], config)
 
     def _reduce(self) -> None:
         """Add the pieces up, in their order, into the gradients."""

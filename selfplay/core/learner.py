@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import gymnasium
@@ -12,22 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selfplay.core import fused, kernels
+from selfplay.core import fused, fused_gru, kernels, sequences
 from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
 from selfplay.core.policy import ActorCritic
 from selfplay.core.ppo import Minibatch, normalised, ppo_loss
+from selfplay.core.sequences import Sequences
 from selfplay.core.streams import ReturnScale, Stream, check_streams
-from selfplay.core.transitions import Demonstration, Transitions
+from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
 
 
 class Act(NamedTuple):
-    """One action each for B observations: action int64 [B], log_prob float32 [B] (nats), value float32 [B, K]."""
+    """One action each for B observations: action int64 [B], log_prob float32 [B] (nats), value float32 [B, K].
+
+    state: float32 [B, H], what is remembered after having seen them; left out without a memory.
+    """
 
     action: Tensor
     log_prob: Tensor
     value: Tensor
+    state: Tensor = NO_STATE
 
 
 class Learner:
@@ -55,7 +61,9 @@ class Learner:
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = ActorCritic(observation_space, action_space, config.hidden, len(self.streams))
+            self.policy = ActorCritic(
+                observation_space, action_space, config.hidden, len(self.streams), recurrent=config.memory == "gru"
+            )
         self.policy.to(self.device)
         self.adam = Adam(self.policy)
         self.generator = torch.Generator(self.device)
@@ -63,7 +71,11 @@ class Learner:
         self.updates = 0
         self._progress = 0.0
         self._scales = {s.source.name: ReturnScale(s.gamma) for s in self.streams if s.rescale}
-        self._fused = fused.FusedNetwork(self.policy, self.adam) if config.fused and fused.fits(self.policy) else None
+        self._fused: fused.FusedNetwork | fused_gru.FusedGRU | None = None
+        if config.fused and fused.fits(self.policy):
+            self._fused = fused.FusedNetwork(self.policy, self.adam)
+        elif config.fused and fused_gru.fits(self.policy):
+            self._fused = fused_gru.FusedGRU(self.policy, self.adam)
         self._gamma = torch.tensor([s.gamma for s in self.streams], device=self.device)
         self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
         self._episodic = torch.tensor([s.source.episodic for s in self.streams], device=self.device)
@@ -85,35 +97,61 @@ class Learner:
         return self._fused is not None
 
     @property
+    def memory(self) -> int:
+        """H, how many numbers the policy remembers from step to step; 0 without a memory."""
+        return self.policy.memory
+
+    def initial_state(self, count: int) -> Tensor:
+        """What is remembered where `count` episodes begin: zeros, float32 [count, H]."""
+        return torch.zeros(count, self.memory)
+
+    @property
     def learning_rate(self) -> float:
         """Adam's step size now."""
         left = 1 - self._progress if self.config.lr_schedule == "linear" else 1.0
         return self.config.learning_rate * left
 
     @torch.no_grad()
-    def act(self, obs: Tensor | np.ndarray, deterministic: bool = False, out: Act | None = None) -> Act:
+    def act(
+        self,
+        obs: Tensor | np.ndarray,
+        state: Tensor | None = None,
+        deterministic: bool = False,
+        out: Act | None = None,
+    ) -> Act:
         """One action for each of obs [B, P]: drawn from the learner's random stream, or the likeliest.
 
+        state: float32 [B, H], what was remembered before these observations; None: nothing, episodes begin.
         out: tensors on the CPU to write into and return (rows of a rollout's buffers).
         """
         obs = torch.as_tensor(obs)
+        state = self.initial_state(len(obs)) if state is None else state
+        if state.shape != (len(obs), self.memory):
+            raise ValueError(f"learner: state must be [{len(obs)}, {self.memory}], got {list(state.shape)}")
         if self._fused is not None:
             if out is None:
                 out = Act(
                     torch.empty(len(obs), dtype=torch.int64),
                     torch.empty(len(obs)),
                     torch.empty(len(obs), len(self.streams)),
+                    torch.empty(len(obs), self.memory) if self.memory else NO_STATE,
                 )
             uniform = torch.full((len(obs),), -1.0)
             if not deterministic:
                 torch.rand(len(obs), generator=self.generator, out=uniform)
-            self._fused.act(obs.contiguous().numpy(), uniform.numpy(), *(tensor.numpy() for tensor in out))
+            tokens, written = obs.contiguous().numpy(), [tensor.numpy() for tensor in out]
+            if isinstance(self._fused, fused_gru.FusedGRU):
+                self._fused.act(tokens, state.contiguous().numpy(), uniform.numpy(), *written)
+            else:
+                self._fused.act(tokens, uniform.numpy(), *written[:3])
             return out
         obs = obs.to(self.device)
-        parameters, value = self.policy(obs.float() if obs.is_floating_point() else obs)
+        parameters, value, after = self.policy.step(
+            obs.float() if obs.is_floating_point() else obs, state.to(self.device)
+        )
         distribution = self.policy.distribution
         action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
-        result = Act(action, distribution.log_prob(parameters, action), value)
+        result = Act(action, distribution.log_prob(parameters, action), value, after if self.memory else NO_STATE)
         if out is None:
             return result
         for target, tensor in zip(out, result, strict=True):
@@ -130,9 +168,19 @@ class Learner:
         finally:
             self.generator.set_state(state)
 
-    def value(self, obs: Tensor | np.ndarray) -> Tensor:
-        """The value heads' estimates, float32 [B, K], of obs [B, P]."""
-        return self.act(obs, deterministic=True).value.to(self.device)
+    def value(self, obs: Tensor | np.ndarray, state: Tensor | None = None) -> Tensor:
+        """The value heads' estimates, float32 [B, K], of obs [B, P] met with `state` [B, H]; see `act`."""
+        return self.act(obs, state, deterministic=True).value.to(self.device)
+
+    def value_after(self, batch: Transitions, where: Tensor) -> Tensor:
+        """The values [B, K] of the true successors of those steps that `where` (bool [T, N]) names.
+
+        They are met with what is remembered after the step, whether or not its episode ended there.
+        """
+        state = None
+        if self.memory:
+            state = self.act(batch.obs[where], batch.state[where], deterministic=True).state
+        return self.value(batch.next_obs[where], state)
 
     def update(self, *batches: Transitions, demonstrations: Sequence[Demonstration] = ()) -> dict[str, float]:
         """Learn from what was played; batches may differ in T and N. Returns metrics.
@@ -150,11 +198,12 @@ class Learner:
         of the last good step.
         """
         for batch in batches:
-            batch.check(self.observation_space, self.action_space, len(self.streams))
+            batch.check(self.observation_space, self.action_space, len(self.streams), self.memory)
         metrics: dict[str, float] = {"played_steps": float(sum(batch.played_steps for batch in batches))}
         batches = tuple(batch.to(self.device) for batch in batches if batch.played_steps)
         if not batches:
             return metrics
+        cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
             paid = [self._pay(batch, place) for place, batch in enumerate(batches)]
             steps, rows = self._flatten(batches, paid)
@@ -162,7 +211,7 @@ class Learner:
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
             if metrics["demonstrated_steps"]:
                 steps, rows = self._append(steps, rows, demonstrations)
-        metrics |= self._optimise(steps, rows)
+        metrics |= self._optimise(steps, rows, cut)
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in batches]
             for key in fitted[0]:
@@ -194,7 +243,9 @@ class Learner:
         parts = []
         for batch, reward in zip(batches, paid, strict=True):
             value = torch.where(batch.mask[..., None], batch.value, 0.0)
-            advantage = estimate(batch, reward, value, self.value, self._gamma, self._episodic, self.config.lam)
+            advantage = estimate(
+                batch, reward, value, partial(self.value_after, batch), self._gamma, self._episodic, self.config.lam
+            )
             mixed, returns = (advantage * self._weight).sum(-1), advantage + value
             fields = (batch.obs, batch.action, batch.log_prob, mixed, returns, value)
             parts.append([field.flatten(0, 1) for field in fields])
@@ -212,6 +263,8 @@ class Learner:
         """`steps` and `rows` with the demonstrations behind; their values are held where they are."""
         if self.config.normalise_advantage and self.config.normalise_over == "minibatch":
             raise ValueError('learner: demonstrations need normalise_over "batch", got "minibatch"')
+        if self.memory:
+            raise ValueError("learner: demonstrations are single steps, a policy with a memory cannot clone them")
         parts = [[steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value]]
         for demonstration in demonstrations:
             obs, action = demonstration.obs.to(self.device), demonstration.action.to(self.device)
@@ -232,23 +285,18 @@ class Learner:
             metrics[f"explained_variance/{stream.source.name}"] = explained[k].item()
         return metrics
 
-    def _optimise(self, steps: Minibatch, rows: Tensor) -> dict[str, float]:
-        """Epochs of shuffled minibatches; means of the minibatches' metrics."""
+    def _optimise(self, steps: Minibatch, rows: Tensor, cut: Sequences | None) -> dict[str, float]:
+        """Epochs of shuffled minibatches, of rows or of whole sequences; means of the minibatches' metrics."""
         config = self.config
-        parts = max(1, round(len(rows) / config.minibatch_size))
-        samples = None
-        if self._fused is not None:
-            fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
-            samples = kernels.Samples(*(field.contiguous().numpy() for field in fields))
+        units = rows if cut is None else torch.arange(len(cut), device=self.device)
+        parts = max(1, min(len(units), round(len(rows) / config.minibatch_size)))
+        gradient = self._gradient(steps, cut)
         history: list[dict[str, float]] = []
         epoch = 0
         for epoch in range(1, config.epochs + 1):
-            order = rows[torch.randperm(len(rows), generator=self.generator, device=self.device)]
+            order = units[torch.randperm(len(units), generator=self.generator, device=self.device)]
             for index in order.tensor_split(parts):
-                if samples is not None and self._fused is not None:
-                    metrics = self._fused.loss_gradient(samples, index.numpy(), config)
-                else:
-                    metrics = self._autograd(steps, index)
+                metrics = gradient(index)
                 norm = metrics["gradient_norm"] = self.adam.gradient_norm()
                 if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
                     raise FloatingPointError(
@@ -262,13 +310,28 @@ class Learner:
         means = {key: float(sum(one[key] for one in history)) / len(history) for key in history[0]}
         return means | {"learning_rate": self.learning_rate, "epochs": float(epoch)}
 
-    def _autograd(self, steps: Minibatch, index: Tensor) -> dict[str, float]:
-        """Loss and gradient of the steps `index` by autograd."""
+    def _gradient(self, steps: Minibatch, cut: Sequences | None) -> Callable[[Tensor], dict[str, float]]:
+        """From the numbers of a minibatch's rows or sequences to its metrics; the gradient goes to `adam.gradient`."""
+        if self._fused is None:
+            return partial(self._autograd, steps, cut)
         fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
+        samples = kernels.Samples(*(field.contiguous().numpy() for field in fields))
+        if isinstance(self._fused, fused_gru.FusedGRU):
+            assert cut is not None
+            loss_gradient = partial(self._fused.loss_gradient, samples, fused_gru.arrays(cut))
+        else:
+            loss_gradient = partial(self._fused.loss_gradient, samples)
+        return lambda index: loss_gradient(index.numpy(), self.config)
+
+    def _autograd(self, steps: Minibatch, cut: Sequences | None, index: Tensor) -> dict[str, float]:
+        """Loss and gradient by autograd of the steps, or the sequences of them, `index`."""
         self.adam.gradient.zero_()
         self.adam.mark_all()
         with torch.enable_grad():
-            loss, metrics = ppo_loss(self.policy, Minibatch(*(field[index] for field in fields)), self.config)
+            if cut is None:
+                loss, metrics = ppo_loss(self.policy, steps.take(index), self.config)
+            else:
+                loss, metrics = sequences.sequence_loss(self.policy, steps, cut, index, self.config)
             loss.backward()
         return {name: metric.item() for name, metric in metrics.items()}
 

@@ -32,9 +32,24 @@ class Minibatch:
     returns: Tensor
     value: Tensor
 
+    def take(self, index: Tensor) -> Minibatch:
+        """The steps `index` (int64 [M])."""
+        fields = (self.obs, self.action, self.log_prob, self.advantage, self.returns, self.value)
+        return Minibatch(*(field[index] for field in fields))
+
 
 def ppo_loss(policy: ActorCritic, minibatch: Minibatch, config: PPOConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """`loss_of` what a policy without a memory says of the minibatch's observations."""
+    parameters, value = policy(minibatch.obs)
+    return loss_of(policy, parameters, value, minibatch, config)
+
+
+def loss_of(
+    policy: ActorCritic, parameters: Tensor, value: Tensor, minibatch: Minibatch, config: PPOConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss to minimise (a scalar) and its metrics (scalars without gradient).
+
+    parameters [B, A], value [B, K]: what the policy's heads put out for the minibatch.
 
     loss = -mean min(ρA, clip(ρ)A) + value_coef · Σ_k mean ½(V_k - R_k)² - entropy · mean H.
 
@@ -42,7 +57,6 @@ def ppo_loss(policy: ActorCritic, minibatch: Minibatch, config: PPOConfig) -> tu
     clip_fraction, entropy_to_surrogate (length of the entropy bonus's gradient to the policy head's weights over the
     length of the surrogate's: above 1 the bonus steers).
     """
-    parameters, value = policy(minibatch.obs)
     log_ratio = policy.distribution.log_prob(parameters, minibatch.action) - minibatch.log_prob
     ratio = log_ratio.exp()
     advantage = minibatch.advantage

@@ -8,6 +8,9 @@ import gymnasium
 import torch
 from torch import Tensor
 
+NO_STATE = torch.empty(0)
+"""The state of a policy that remembers nothing."""
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -22,6 +25,8 @@ class Transitions:
     task_reward: float32 [T, N].
     mask: bool [T, N], which steps were really played. The others may hold anything, NaN included. The last played
         step before a gap ought to be marked terminated or truncated; it is treated as truncated where it is neither.
+    state: float32 [T, N, H], what a policy with a memory remembered as it met `obs`: zero where an episode begins.
+        Without one H is 0, which is what leaving it out means.
 
     The tensors may be views of buffers that the next `collect` overwrites.
     """
@@ -35,11 +40,14 @@ class Transitions:
     truncated: Tensor
     task_reward: Tensor
     mask: Tensor
+    state: Tensor = NO_STATE
 
     def __post_init__(self) -> None:
         shape = self.mask.shape
         if len(shape) != 2:
             raise ValueError(f"transitions: mask must be [T, N], got {list(shape)}")
+        if self.state is NO_STATE:
+            object.__setattr__(self, "state", torch.empty(*shape, 0, device=self.mask.device))
         for field in fields(self):
             tensor = getattr(self, field.name)
             if tensor.shape[:2] != shape:
@@ -55,14 +63,21 @@ class Transitions:
                 raise ValueError(f"transitions: {name} must be bool, got {getattr(self, name).dtype}")
         if self.value.dim() != 3:
             raise ValueError(f"transitions: value must be [T, N, K], got {list(self.value.shape)}")
+        if self.state.dim() != 3:
+            raise ValueError(f"transitions: state must be [T, N, H], got {list(self.state.shape)}")
         if self.obs.dim() != 3 or self.next_obs.shape != self.obs.shape or self.next_obs.dtype != self.obs.dtype:
             raise ValueError(
                 f"transitions: obs and next_obs must be alike and [T, N, P], got {list(self.obs.shape)} "
                 f"{self.obs.dtype} and {list(self.next_obs.shape)} {self.next_obs.dtype}"
             )
 
-    def check(self, observation_space: gymnasium.Space, action_space: gymnasium.Space, streams: int) -> None:
-        """`ValueError` unless these are steps in such spaces (of one environment) with `streams` values each."""
+    def check(
+        self, observation_space: gymnasium.Space, action_space: gymnasium.Space, streams: int, memory: int = 0
+    ) -> None:
+        """`ValueError` unless these are steps in such spaces (of one environment) with `streams` values each.
+
+        memory: H, the numbers that the policy remembers.
+        """
         tokens = isinstance(observation_space, gymnasium.spaces.MultiDiscrete)
         shape, dtype = tuple(observation_space.shape or ()), torch.uint8 if tokens else torch.float32
         if self.obs.shape[2:] != shape or self.obs.dtype != dtype:
@@ -73,6 +88,10 @@ class Transitions:
         if self.value.shape[2] != streams:
             raise ValueError(
                 f"transitions: {self.value.shape[2]} values a step, expected one for each of {streams} streams"
+            )
+        if self.state.shape[2] != memory:
+            raise ValueError(
+                f"transitions: state must be [T, N, {memory}] as the policy remembers, got {list(self.state.shape)}"
             )
         if isinstance(action_space, gymnasium.spaces.Discrete):
             if self.action.dtype != torch.int64 or self.action.dim() != 2:

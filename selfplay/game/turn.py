@@ -28,6 +28,7 @@ class Turn:
     log_prob: np.ndarray  # float32 [T, N]
     value: np.ndarray  # float32 [T, N, K]
     task_reward: np.ndarray  # float32 [T, N]
+    state: np.ndarray  # float32 [T, N, H], what the player remembered as it met obs[t]
     decisions: np.ndarray
     steps: np.ndarray
     stopped: np.ndarray
@@ -62,11 +63,12 @@ class Turn:
             task_reward=as_tensor(np.where(mask, reward, 0).astype(np.float32)),
             mask=as_tensor(mask),
             value=as_tensor(self.value),
+            state=as_tensor(self.state),
         )
 
 
 class TurnPlayer:
-    """Plays turns of one learner, keeping its buffers from turn to turn.
+    """Plays turns of one learner, keeping its buffers from turn to turn. A player remembers nothing at its start.
 
     A returned `Turn` is valid until the next `play`. Buffers: (limit + 1) · N · P bytes for grid tokens.
     """
@@ -80,6 +82,7 @@ class TurnPlayer:
         self._log_prob = np.zeros((limit, n), np.float32)
         self._value = np.zeros((limit, n, len(learner.streams)), np.float32)
         self._reward = np.zeros((limit, n), np.float32)
+        self._state = np.zeros((limit + 1, n, learner.memory), np.float32)
 
     def play(
         self,
@@ -109,10 +112,13 @@ class TurnPlayer:
             ids = ids[~solved[ids]]
         if len(ids):
             field.observe(desired, self._obs[0], ids)
+        self._state[0] = 0
         t = 0
         while len(ids):
             obs = self._obs[t] if len(ids) == n else self._obs[t, ids]
-            act = self.learner.act(obs, deterministic=deterministic)
+            act = self.learner.act(obs, torch.from_numpy(self._state[t, ids]), deterministic=deterministic)
+            if self.learner.memory:
+                self._state[t + 1, ids] = act.state.cpu().numpy()
             self._log_prob[t, ids] = act.log_prob.cpu().numpy()
             self._value[t, ids] = act.value.cpu().numpy()
             chosen = act.action.cpu().numpy()
@@ -151,6 +157,7 @@ class TurnPlayer:
             log_prob=self._log_prob[:t],
             value=self._value[:t],
             task_reward=self._reward[:t],
+            state=self._state[:t],
             decisions=decisions,
             steps=steps,
             stopped=stopped,

@@ -48,12 +48,12 @@ class LineField:
 class Script:
     """A player that plays `moves[k]` at its k-th decision in every world, or whatever `choose(obs, k)` says."""
 
-    streams = (None,)
+    streams, memory = (None,), 0
 
     def __init__(self, moves):
         self.moves, self.k, self.seen = moves, 0, []
 
-    def act(self, obs, deterministic=False):
+    def act(self, obs, state=None, deterministic=False):
         obs = np.asarray(obs)
         self.seen.append(obs.copy())
         move = self.moves(obs, self.k) if callable(self.moves) else np.full(len(obs), self.moves[self.k])
