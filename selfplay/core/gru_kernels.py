@@ -111,6 +111,8 @@ def _tanh(x):
 def _add_product(c, at, a, start, b):
     """c [M, at : at + N] += a [M, start : start + K] @ b [K, N]; M and K are multiples of 8 and 4."""
     for m in range(0, a.shape[0], 8):
+        c0, c1, c2, c3 = c[m, at:], c[m + 1, at:], c[m + 2, at:], c[m + 3, at:]
+        c4, c5, c6, c7 = c[m + 4, at:], c[m + 5, at:], c[m + 6, at:], c[m + 7, at:]
         for k in range(0, b.shape[0], 4):
             j = start + k
             o0, o1, o2, o3 = a[m, j], a[m, j + 1], a[m, j + 2], a[m, j + 3]
@@ -123,14 +125,14 @@ def _add_product(c, at, a, start, b):
             v0, v1, v2, v3 = a[m + 7, j], a[m + 7, j + 1], a[m + 7, j + 2], a[m + 7, j + 3]
             for n in range(b.shape[1]):
                 b0, b1, b2, b3 = b[k, n], b[k + 1, n], b[k + 2, n], b[k + 3, n]
-                c[m, at + n] += o0 * b0 + o1 * b1 + o2 * b2 + o3 * b3
-                c[m + 1, at + n] += p0 * b0 + p1 * b1 + p2 * b2 + p3 * b3
-                c[m + 2, at + n] += q0 * b0 + q1 * b1 + q2 * b2 + q3 * b3
-                c[m + 3, at + n] += r0 * b0 + r1 * b1 + r2 * b2 + r3 * b3
-                c[m + 4, at + n] += s0 * b0 + s1 * b1 + s2 * b2 + s3 * b3
-                c[m + 5, at + n] += t0 * b0 + t1 * b1 + t2 * b2 + t3 * b3
-                c[m + 6, at + n] += u0 * b0 + u1 * b1 + u2 * b2 + u3 * b3
-                c[m + 7, at + n] += v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
+                c0[n] += o0 * b0 + o1 * b1 + o2 * b2 + o3 * b3
+                c1[n] += p0 * b0 + p1 * b1 + p2 * b2 + p3 * b3
+                c2[n] += q0 * b0 + q1 * b1 + q2 * b2 + q3 * b3
+                c3[n] += r0 * b0 + r1 * b1 + r2 * b2 + r3 * b3
+                c4[n] += s0 * b0 + s1 * b1 + s2 * b2 + s3 * b3
+                c5[n] += t0 * b0 + t1 * b1 + t2 * b2 + t3 * b3
+                c6[n] += u0 * b0 + u1 * b1 + u2 * b2 + u3 * b3
+                c7[n] += v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
 
 
 @nb.njit(**_INNER)
@@ -146,17 +148,16 @@ def _add_product_of_transposed(c, a, b, at):
             t0, t1, t2, t3 = a[k, m + 5], a[k + 1, m + 5], a[k + 2, m + 5], a[k + 3, m + 5]
             u0, u1, u2, u3 = a[k, m + 6], a[k + 1, m + 6], a[k + 2, m + 6], a[k + 3, m + 6]
             v0, v1, v2, v3 = a[k, m + 7], a[k + 1, m + 7], a[k + 2, m + 7], a[k + 3, m + 7]
+            b0, b1, b2, b3 = b[k, at:], b[k + 1, at:], b[k + 2, at:], b[k + 3, at:]
             for n in range(c.shape[1]):
-                j = at + n
-                b0, b1, b2, b3 = b[k, j], b[k + 1, j], b[k + 2, j], b[k + 3, j]
-                c[m, n] += o0 * b0 + o1 * b1 + o2 * b2 + o3 * b3
-                c[m + 1, n] += p0 * b0 + p1 * b1 + p2 * b2 + p3 * b3
-                c[m + 2, n] += q0 * b0 + q1 * b1 + q2 * b2 + q3 * b3
-                c[m + 3, n] += r0 * b0 + r1 * b1 + r2 * b2 + r3 * b3
-                c[m + 4, n] += s0 * b0 + s1 * b1 + s2 * b2 + s3 * b3
-                c[m + 5, n] += t0 * b0 + t1 * b1 + t2 * b2 + t3 * b3
-                c[m + 6, n] += u0 * b0 + u1 * b1 + u2 * b2 + u3 * b3
-                c[m + 7, n] += v0 * b0 + v1 * b1 + v2 * b2 + v3 * b3
+                c[m, n] += o0 * b0[n] + o1 * b1[n] + o2 * b2[n] + o3 * b3[n]
+                c[m + 1, n] += p0 * b0[n] + p1 * b1[n] + p2 * b2[n] + p3 * b3[n]
+                c[m + 2, n] += q0 * b0[n] + q1 * b1[n] + q2 * b2[n] + q3 * b3[n]
+                c[m + 3, n] += r0 * b0[n] + r1 * b1[n] + r2 * b2[n] + r3 * b3[n]
+                c[m + 4, n] += s0 * b0[n] + s1 * b1[n] + s2 * b2[n] + s3 * b3[n]
+                c[m + 5, n] += t0 * b0[n] + t1 * b1[n] + t2 * b2[n] + t3 * b3[n]
+                c[m + 6, n] += u0 * b0[n] + u1 * b1[n] + u2 * b2[n] + u3 * b3[n]
+                c[m + 7, n] += v0 * b0[n] + v1 * b1[n] + v2 * b2[n] + v3 * b3[n]
 
 
 @nb.njit(**_INNER)
@@ -178,34 +179,38 @@ def _encode(tokens, net, rows, x):
 
 
 @nb.njit(**_INNER)
+def _columns(row, width):
+    """The four parts of a row [4H]. As slices: an index with an offset might be negative, and is not vectorised."""
+    return row[:width], row[width : 2 * width], row[2 * width : 3 * width], row[3 * width :]
+
+
+@nb.njit(**_INNER)
 def _activate(gates, h, y):
     """From the sums in gates [B, 4H] and h [B, H]: the gates, in their place, and y [B, H], remembered next."""
-    width = h.shape[1]
     for b in range(h.shape[0]):
-        g = gates[b]
-        for j in range(width, 3 * width):
-            g[j] = _HALF + _HALF * _tanh(_HALF * g[j])
-        for j in range(width):
-            g[j] = _tanh(g[j] + g[width + j] * g[3 * width + j])
-        for j in range(width):
-            y[b, j] = g[j] + g[2 * width + j] * (h[b, j] - g[j])
+        n, r, z, q = _columns(gates[b], h.shape[1])
+        for j in range(h.shape[1]):
+            r[j] = _HALF + _HALF * _tanh(_HALF * r[j])
+        for j in range(h.shape[1]):
+            z[j] = _HALF + _HALF * _tanh(_HALF * z[j])
+        for j in range(h.shape[1]):
+            n[j] = _tanh(n[j] + r[j] * q[j])
+        for j in range(h.shape[1]):
+            y[b, j] = n[j] + z[j] * (h[b, j] - n[j])
 
 
 @nb.njit(**_INNER)
 def _activate_backward(gates, h, dy, dh):
     """From dh [B, H] + dy, the gradient of y: that of the gates' sums, in their place, and dh, h's part through z."""
-    width = h.shape[1]
     for b in range(h.shape[0]):
-        g = gates[b]
-        for j in range(width):
-            n, r, z, q = g[j], g[width + j], g[2 * width + j], g[3 * width + j]
-            d = dh[b, j] + dy[b, j]
-            of_n = d * (_ONE - z) * (_ONE - n * n)
-            g[j] = of_n
-            g[width + j] = of_n * q * r * (_ONE - r)
-            g[2 * width + j] = d * (h[b, j] - n) * z * (_ONE - z)
-            g[3 * width + j] = of_n * r
-            dh[b, j] = d * z
+        n, r, z, q = _columns(gates[b], h.shape[1])
+        for j in range(h.shape[1]):
+            of_y = dh[b, j] + dy[b, j]
+            of_n = of_y * (_ONE - z[j]) * (_ONE - n[j] * n[j])
+            of_z = of_y * (h[b, j] - n[j]) * z[j] * (_ONE - z[j])
+            dh[b, j] = of_y * z[j]
+            of_r = of_n * q[j] * r[j] * (_ONE - r[j])
+            n[j], z[j], q[j], r[j] = of_n, of_z, of_n * r[j], of_r
 
 
 @kernel(parallel=True)
