@@ -99,3 +99,35 @@ class CueWorld:
         self.cue = np.where(done[:, None], self.draw(), next_obs_out)
         self.clock[done] = 0
         obs_out[:] = self.cue
+
+
+class RecallWorld:
+    """A cue, 1 … A, is seen at the first of `length` steps and then no more; at the last the action it names pays 1.
+
+    Between them the observation is 0, at the last step A + 1. Episodes terminate, each environment at its own time.
+    """
+
+    def __init__(self, num_envs, actions=2, length=5):
+        self.num_envs, self.actions, self.length = num_envs, actions, length
+        self.observation_space = gymnasium.spaces.MultiDiscrete([actions + 2])
+        self.action_space = gymnasium.spaces.Discrete(actions)
+
+    def reset(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.clock = np.arange(self.num_envs) % self.length
+        self.cue = self.rng.integers(1, self.actions + 1, self.num_envs)
+        return self.seen()
+
+    def seen(self):
+        last = np.where(self.clock == self.length - 1, self.actions + 1, 0)
+        return np.where(self.clock == 0, self.cue, last).astype(np.uint8)[:, None]
+
+    def step(self, action, next_obs_out, obs_out, reward_out, terminated_out, truncated_out):
+        over = self.clock == self.length - 1
+        reward_out[:] = over & (action + 1 == self.cue)
+        terminated_out[:], truncated_out[:] = over, False
+        self.clock += 1
+        next_obs_out[:] = self.seen()
+        self.clock[over] = 0
+        self.cue = np.where(over, self.rng.integers(1, self.actions + 1, self.num_envs), self.cue)
+        obs_out[:] = self.seen()
