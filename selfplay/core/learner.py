@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selfplay.core import fused, fused_gru, kernels, sequences
+from selfplay.core import fused_gru, sequences
 from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
+from selfplay.core.gradients import Gradients
 from selfplay.core.policy import ActorCritic
-from selfplay.core.ppo import Minibatch, normalised, ppo_loss
+from selfplay.core.ppo import Minibatch, normalised
 from selfplay.core.sequences import Sequences
 from selfplay.core.streams import ReturnScale, Stream, check_streams
 from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
@@ -71,11 +72,8 @@ class Learner:
         self.updates = 0
         self._progress = 0.0
         self._scales = {s.source.name: ReturnScale(s.gamma) for s in self.streams if s.rescale}
-        self._fused: fused.FusedNetwork | fused_gru.FusedGRU | None = None
-        if config.fused and fused.fits(self.policy):
-            self._fused = fused.FusedNetwork(self.policy, self.adam)
-        elif config.fused and fused_gru.fits(self.policy):
-            self._fused = fused_gru.FusedGRU(self.policy, self.adam)
+        self.gradients = Gradients(self.policy, self.adam, config)
+        self._fused = self.gradients.fused
         self._gamma = torch.tensor([s.gamma for s in self.streams], device=self.device)
         self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
         self._episodic = torch.tensor([s.source.episodic for s in self.streams], device=self.device)
@@ -290,7 +288,7 @@ class Learner:
         config = self.config
         units = rows if cut is None else torch.arange(len(cut), device=self.device)
         parts = max(1, min(len(units), round(len(rows) / config.minibatch_size)))
-        gradient = self._gradient(steps, cut)
+        gradient = self.gradients.of(steps, cut)
         history: list[dict[str, float]] = []
         epoch = 0
         for epoch in range(1, config.epochs + 1):
@@ -309,31 +307,6 @@ class Learner:
                 break
         means = {key: float(sum(one[key] for one in history)) / len(history) for key in history[0]}
         return means | {"learning_rate": self.learning_rate, "epochs": float(epoch)}
-
-    def _gradient(self, steps: Minibatch, cut: Sequences | None) -> Callable[[Tensor], dict[str, float]]:
-        """From the numbers of a minibatch's rows or sequences to its metrics; the gradient goes to `adam.gradient`."""
-        if self._fused is None:
-            return partial(self._autograd, steps, cut)
-        fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
-        samples = kernels.Samples(*(field.contiguous().numpy() for field in fields))
-        if isinstance(self._fused, fused_gru.FusedGRU):
-            assert cut is not None
-            loss_gradient = partial(self._fused.loss_gradient, samples, fused_gru.arrays(cut))
-        else:
-            loss_gradient = partial(self._fused.loss_gradient, samples)
-        return lambda index: loss_gradient(index.numpy(), self.config)
-
-    def _autograd(self, steps: Minibatch, cut: Sequences | None, index: Tensor) -> dict[str, float]:
-        """Loss and gradient by autograd of the steps, or the sequences of them, `index`."""
-        self.adam.gradient.zero_()
-        self.adam.mark_all()
-        with torch.enable_grad():
-            if cut is None:
-                loss, metrics = ppo_loss(self.policy, steps.take(index), self.config)
-            else:
-                loss, metrics = sequences.sequence_loss(self.policy, steps, cut, index, self.config)
-            loss.backward()
-        return {name: metric.item() for name, metric in metrics.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that a resumed learner needs to go on bit-identically, flat, copied, on the CPU."""

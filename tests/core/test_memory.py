@@ -169,7 +169,7 @@ def test_one_long_sequence_has_the_gradient_of_a_whole_unroll_that_resets(fused)
     # What is advantage and return does not matter here, so both are put in by hand.
     fields = (batch.obs, batch.action, batch.log_prob, batch.task_reward, batch.value + 1, batch.value)
     steps, sequences = Minibatch(*(field.flatten(0, 1) for field in fields)), cut([batch], 12)
-    learner._gradient(steps, sequences)(torch.randperm(20))
+    learner.gradients.of(steps, sequences)(torch.randperm(20))
     found = gradients(learner)
     assert batch.done[:-1].any()
     names, parameters = zip(*learner.policy.named_parameters(), strict=True)
@@ -187,7 +187,7 @@ def test_every_chunk_begins_with_the_state_that_was_there(fused):
     learner, batch = remembering(fused, loud=True, **settings), played(12, 20)
     fields = (batch.obs, batch.action, batch.log_prob, batch.task_reward, batch.value + 1, batch.value)
     steps, sequences = Minibatch(*(field.flatten(0, 1) for field in fields)), cut([batch], 4)
-    learner._gradient(steps, sequences)(torch.randperm(60))
+    learner.gradients.of(steps, sequences)(torch.randperm(60))
     names, parameters = zip(*learner.policy.named_parameters(), strict=True)
     chunks = [
         dataclasses.replace(batch, **{f.name: getattr(batch, f.name)[t : t + 4] for f in dataclasses.fields(batch)})
