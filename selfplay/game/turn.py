@@ -139,12 +139,14 @@ class TurnPlayer:
                 self._reward[t, ids] = gained
                 task_return[ids] += gained
                 success = ended & ~dead[ids]
+                if end_on_task:
+                    success &= gained > 0  # some levels also end at the wrong place; within its time the task pays
                 died[ids] |= dead[ids]
                 finished[ids] |= success
                 over = dead[ids] | (steps[ids] >= limits[ids])
                 if end_on_task:
                     truncated[ids] |= cut[ids] & ~ended
-                    over |= success | cut[ids]
+                    over |= ended | cut[ids]
                 if check_goal and desired is not None:
                     hit = field.reached(desired, ids) & ~died[ids]
                     solved[ids] |= hit

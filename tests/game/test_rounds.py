@@ -128,6 +128,23 @@ def test_target_episode_has_an_empty_goal_and_the_tasks_reward():
     assert batch.terminated[-1].all()
 
 
+def test_a_target_episode_that_ends_at_the_wrong_place_is_over_and_no_success():
+    class TwoEnds(LineField):
+        """Cell 0 is no lava but the wrong end, as in MiniGrid's Memory: the episode is over and pays nothing."""
+
+        def step(self, action, ids):
+            *outcome, dead = super().step(action, ids)
+            return *outcome, dead & False
+
+    # World 0 goes left from 4 to 0, world 1 right from 4 to 9.
+    field, bob = TwoEnds(2), Script(lambda obs, k: np.array([LEFT, RIGHT])[-len(obs) :])
+    turn, batch = play_target(TurnPlayer(bob, field, field.max_steps), field)
+    np.testing.assert_array_equal(turn.finished, [False, True])
+    np.testing.assert_array_equal(turn.steps, [4, 5])
+    assert not turn.died.any()
+    assert batch.terminated[[3, 4], [0, 1]].all()
+
+
 def test_target_episode_cut_by_the_time_limit_is_truncated_not_terminated():
     field, bob = LineField(1), Script([RIGHT, LEFT] * 10)
     turn, batch = play_target(TurnPlayer(bob, field, field.max_steps), field)
