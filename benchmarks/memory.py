@@ -52,7 +52,7 @@ def main(envs, seeds, limit, threads, pairs, out) -> None:
     from selfplay.threads import limit_spinning, set_threads
 
     limit_spinning()
-    from _report import write_report
+    from selfplay.bench.report import write_report
 
     from selfplay.config import parse_pairs
 

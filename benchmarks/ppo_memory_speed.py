@@ -29,7 +29,7 @@ def main(env, sequences, rounds, autograd, threads, out) -> None:
     from selfplay.threads import limit_spinning, set_threads
 
     limit_spinning()
-    from _report import write_report
+    from selfplay.bench.report import write_report
 
     from envs.grid.levels import level_spec
     from selfplay.methods import method_settings
