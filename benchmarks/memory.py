@@ -53,7 +53,6 @@ def main(envs, seeds, limit, threads, pairs, out) -> None:
 
     limit_spinning()
     from selfplay.bench.report import write_report
-
     from selfplay.config import parse_pairs
 
     threads = set_threads(threads)

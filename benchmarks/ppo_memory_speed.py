@@ -29,9 +29,8 @@ def main(env, sequences, rounds, autograd, threads, out) -> None:
     from selfplay.threads import limit_spinning, set_threads
 
     limit_spinning()
-    from selfplay.bench.report import write_report
-
     from envs.grid.levels import level_spec
+    from selfplay.bench.report import write_report
     from selfplay.methods import method_settings
     from selfplay.train import build_stage
 
