@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from envs.errors import LevelDrawingError
 from selfplay.errors import UserError, one_line, unknown
 
 
@@ -31,10 +30,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise _short(error) from None
-        except LevelDrawingError as error:
-            raise UserError(str(error)) from None
         except KeyboardInterrupt:
             sys.exit(130)
+        except RuntimeError as error:
+            errors = sys.modules.get("envs.errors")  # importing it here would load gymnasium for every --help
+            if errors is not None and isinstance(error, errors.LevelDrawingError):
+                raise UserError(str(error)) from None
+            raise
 
 
 def _short(error: click.UsageError) -> click.ClickException:

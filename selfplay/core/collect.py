@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import gymnasium
@@ -63,10 +64,10 @@ class Rollout:
     """Buffers for T steps of a world's N environments, allocated once, and the state of the episodes under way.
 
     num_steps: T. streams: K, the learner's value heads. memory: H, the numbers the learner's policy remembers.
-    `start` before the first `collect`.
+    pinned: page-locked buffers, which a GPU reads and writes by itself. `start` before the first `collect`.
     """
 
-    def __init__(self, world: World, num_steps: int, streams: int, memory: int = 0) -> None:
+    def __init__(self, world: World, num_steps: int, streams: int, memory: int = 0, pinned: bool = False) -> None:
         if num_steps < 1:
             raise ValueError(f"rollout: num_steps must be at least 1, got {num_steps}")
         steps, envs = num_steps, world.num_envs
@@ -80,16 +81,17 @@ class Rollout:
         if not isinstance(world.action_space, gymnasium.spaces.Discrete):
             raise ValueError(f"rollout: action space must be Discrete, got {world.action_space}")
         self.num_steps = steps
-        self.obs = torch.zeros(steps + 1, envs, space.shape[0], dtype=dtype)
-        self.next_obs = torch.zeros(steps, envs, space.shape[0], dtype=dtype)
-        self.action = torch.zeros(steps, envs, dtype=torch.int64)
-        self.log_prob = torch.zeros(steps, envs)
-        self.value = torch.zeros(steps, envs, streams)
+        zeros = partial(torch.zeros, pin_memory=pinned)
+        self.obs = zeros(steps + 1, envs, space.shape[0], dtype=dtype)
+        self.next_obs = zeros(steps, envs, space.shape[0], dtype=dtype)
+        self.action = zeros(steps, envs, dtype=torch.int64)
+        self.log_prob = zeros(steps, envs)
+        self.value = zeros(steps, envs, streams)
         self.reward = np.zeros((steps, envs))
-        self.terminated = torch.zeros(steps, envs, dtype=torch.bool)
-        self.truncated = torch.zeros(steps, envs, dtype=torch.bool)
-        self.mask = torch.ones(steps, envs, dtype=torch.bool)
-        self.state = torch.zeros(steps + 1, envs, memory)
+        self.terminated = zeros(steps, envs, dtype=torch.bool)
+        self.truncated = zeros(steps, envs, dtype=torch.bool)
+        self.mask = zeros(steps, envs, dtype=torch.bool).fill_(True)
+        self.state = zeros(steps + 1, envs, memory)
         self.episode_return = np.zeros(envs)
         self.episode_length = np.zeros(envs, np.int64)
         self.started = False

@@ -61,7 +61,7 @@ class Learner:
         self.streams = check_streams(streams)
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
             self.policy = ActorCritic(
                 observation_space, action_space, config.hidden, len(self.streams), recurrent=config.memory == "gru"
             )
@@ -143,9 +143,9 @@ class Learner:
             else:
                 self._fused.act(tokens, uniform.numpy(), *written[:3])
             return out
-        obs = obs.to(self.device)
+        obs = obs.to(self.device, non_blocking=True)
         parameters, value, after = self.policy.step(
-            obs.float() if obs.is_floating_point() else obs, state.to(self.device)
+            obs.float() if obs.is_floating_point() else obs, state.to(self.device, non_blocking=True)
         )
         distribution = self.policy.distribution
         action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
@@ -153,7 +153,9 @@ class Learner:
         if out is None:
             return result
         for target, tensor in zip(out, result, strict=True):
-            target.copy_(tensor)
+            target.copy_(tensor, non_blocking=True)
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()  # what was copied into pinned memory is read next
         return out
 
     @contextmanager

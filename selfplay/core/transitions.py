@@ -117,7 +117,7 @@ class Transitions:
 
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
-        return Transitions(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return Transitions(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
 
 
 @dataclass(frozen=True)

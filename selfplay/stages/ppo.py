@@ -60,7 +60,8 @@ class PPOStage:
         self.learner = Learner(
             self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
         )
-        self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory)
+        pinned = self.learner.device.type == "cuda"
+        self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
         self.steps = 0
         self._last: dict[str, float] = {}
