@@ -62,7 +62,14 @@ def test_evaluate_hands_on_what_it_was_given(calls, tmp_path):
     assert calls == [
         (
             (tmp_path, "grid/Empty-5x5-v0"),
-            {"episodes": 2000, "seed": 1_000_000, "as_json": True, "threads": None, "deterministic": False},
+            {
+                "episodes": 2000,
+                "seed": 1_000_000,
+                "as_json": True,
+                "threads": None,
+                "deterministic": False,
+                "device": None,
+            },
         )
     ]
 
