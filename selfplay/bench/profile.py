@@ -58,12 +58,13 @@ def shares(stage: Any, iterations: int) -> dict[str, float]:
     from selfplay.core import learner as learner_module
 
     learner = stage.learner
-    gradient = ("learner", "_autograd") if learner._fused is None else ("gradient", "loss_gradient")
+    gradient = ("gradients", "_autograd") if learner._fused is None else ("gradient", "loss_gradient")
     owners = {
         "learner": learner,
         "world": stage.world,
         "advantages": learner_module,
         "gradient": learner._fused,
+        "gradients": learner.gradients,
         "adam": learner.adam,
     }
     clock = Clock()
