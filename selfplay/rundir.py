@@ -47,7 +47,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{path / CONFIG} cannot be read: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise UserError(f"{path / CONFIG} is not the record of a run (expected a JSON object with 'config')")
-    if not isinstance(record.get("threads"), int):
+    if type(record.get("threads")) is not int or record["threads"] < 1:
         raise UserError(f"{path / CONFIG} is not the record of a run (expected a whole number as 'threads')")
     return record
 
@@ -143,12 +143,13 @@ class RunDir:
 
     def close(self) -> None:
         """Give the folder back; one that was made here and never used (the run was refused) is gone again."""
-        unused = self._made and {entry.name for entry in self.path.iterdir()} <= {"lock"}
-        if unused:
-            (self.path / "lock").unlink(missing_ok=True)
+        unused = False
+        with suppress(OSError):  # the folder may be gone, or another process may have come in between
+            unused = self._made and {entry.name for entry in self.path.iterdir()} <= {"lock"}
         self._lock.release()
-        if unused:
-            with suppress(OSError):  # another process may have come in between
+        with suppress(OSError):
+            if unused:
+                (self.path / "lock").unlink(missing_ok=True)
                 self.path.rmdir()
 
     def __enter__(self) -> RunDir:

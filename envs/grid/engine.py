@@ -83,6 +83,8 @@ def _advance(
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type) -> None:
+    if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
+        raise ValueError(f"{name} is not C-contiguous, expected a plain array {np.dtype(dtype)} {list(shape)}")
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
         found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
         raise ValueError(f"{name} is {found}, expected an array {np.dtype(dtype)} {list(shape)}")
@@ -128,8 +130,8 @@ class GridEngine:
         With `ids` (int [M]) only those worlds, in their order: world ids[m] gets stream `first + m`. Without, a pool
         of levels begins anew, too.
         """
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"seed is {seed!r}, expected an integer from 0 up")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
+            raise ValueError(f"seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
         streams = self.state.stream if ids is None else np.empty((len(ids), 2), np.uint64)
         seed_streams(streams, np.uint64(int(seed) & 0xFFFFFFFFFFFFFFFF), np.int64(first))
         if ids is not None:
@@ -260,8 +262,8 @@ class GridEngine:
     def _require_generator(self) -> None:
         if not self.spec.can_draw:
             raise ValueError(f"level {self.spec.id} has no generator here: load a state instead of drawing one")
-        if self._level[0] == 0 and not self.spec.pooled:
-            self._level[0] = generator_address(self.spec.family)
+        if not self.spec.pooled:
+            self._level[0] = generator_address(self.spec.family)  # anew: worthless after pickling
 
     def _launch(
         self, task, layout, actions=_NO_ACTIONS, reward=_NO_REWARD, terminated=_NO_FLAGS, truncated=_NO_FLAGS,

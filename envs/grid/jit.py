@@ -1,7 +1,4 @@
-"""numba's `njit`, cached on disk under a key that covers all of the grid engine, and with threads that wait quietly.
-
-numba's cache looks at the file a function stands in, not at the functions it calls: a changed level generator would
-leave a stale kernel behind. Here the key also holds a digest of every source file of this folder.
+"""numba's `njit`, cached on disk under a digest of all of the grid engine, and with threads that wait quietly.
 
 GNU OpenMP's threads spin at the end of every parallel kernel until the last one arrives. Beside one other busy process
 that costs most of the speed: the spinning threads keep the late one from its core. With a spin count of 0 they sleep
@@ -12,14 +9,16 @@ instead. The library reads the count once, as it is loaded, so it is loaded here
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from importlib import import_module
 from pathlib import Path
 
 import numba as nb
-from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
+
+from envs.jit import DigestCache, digest
 
 
 def _load_quiet_openmp() -> None:
@@ -34,24 +33,7 @@ def _load_quiet_openmp() -> None:
         del os.environ["GOMP_SPINCOUNT"]
 
 
-def _digest() -> str:
-    folder = Path(__file__).parent
-    sources = sorted(folder.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-
-
-class _DigestCache(FunctionCache):
-    """Keyed by signature, processor, sources and a name; what a closure holds, as in numba's own key, never repeats."""
-
-    def __init__(self, function, name: str = "") -> None:
-        super().__init__(function)
-        self._name = name
-
-    def _index_key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), SOURCE_DIGEST, self._name
-
-
-SOURCE_DIGEST = _digest()
+SOURCE_DIGEST = digest(Path(__file__).parent.rglob("*.py"))
 _load_quiet_openmp()
 
 
@@ -67,7 +49,7 @@ def kernel(**options):
 
     def decorate(function):
         dispatcher = nb.njit(nogil=True, **options)(function)
-        dispatcher._cache = _DigestCache(function)  # numba has no public hook for the key
+        dispatcher._cache = DigestCache(function, SOURCE_DIGEST)
         return dispatcher
 
     return decorate
@@ -76,13 +58,22 @@ def kernel(**options):
 _entries: dict[str, CFunc] = {}
 
 
-def compiled_entry(name: str, function, signature) -> int:
-    """The address of `function` compiled as a C function of `signature`, cached on disk under `name`."""
-    if name not in _entries:
+def compiled_entry(generator, function, signature) -> int:
+    """The address of `function`, which calls `generator`, compiled as a C function of `signature` and cached on disk.
+
+    A generator from outside this folder is known by its own file's contents as well.
+    """
+    home = Path(inspect.getfile(generator))
+    name = f".{generator.__module__}.{generator.__qualname__}"
+    if home.is_relative_to(Path(__file__).parent):
+        sources = SOURCE_DIGEST
+    else:
+        sources = hashlib.sha256((SOURCE_DIGEST + digest([home])).encode()).hexdigest()[:16]
+    if f"{name}.{sources}" not in _entries:
         entry = CFunc(function, normalize_signature(signature), {}, {"nopython": True, "nogil": True})
-        setattr(entry, "_cache", _DigestCache(function, name))  # noqa: B010 (no public hook here either)
+        setattr(entry, "_cache", DigestCache(function, sources, name))  # noqa: B010 (no public hook here either)
         entry.compile()
-        _entries[name] = entry
-    address = _entries[name].address
+        _entries[f"{name}.{sources}"] = entry
+    address = _entries[f"{name}.{sources}"].address
     assert address is not None
     return address

@@ -39,7 +39,8 @@ class GridVectorEnv(VectorEnv):
 
     ## Action Space
 
-    `MultiDiscrete([7] * N)`: left, right, forward, pick up, drop, toggle, done; in Hallway two: towards -x, towards +x.
+    `MultiDiscrete([7] * N)`: left, right, forward, pick up, drop, toggle, done. Dynamic-Obstacles has the first three;
+    Hallway two: towards -x, towards +x.
 
     ## Observation Space
 
@@ -52,7 +53,7 @@ class GridVectorEnv(VectorEnv):
 
     ## Rewards
 
-    float64 [N]: `1 - 0.9 * steps / max_steps` on success, else 0.
+    float64 [N]: `1 - 0.9 * steps / max_steps` on success, else 0; -1 for walking into things in Dynamic-Obstacles.
 
     ## Starting State
 
@@ -60,7 +61,7 @@ class GridVectorEnv(VectorEnv):
 
     ## Episode End
 
-    Success and lava terminate, `max_steps` truncates.
+    Success, lava and what the level's rule forbids (`envs.grid.levels.rules`) terminate, `max_steps` truncates.
 
     ## Arguments
 

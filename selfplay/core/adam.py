@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from selfplay.core.jit import kernel
+
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-5
 _PARTS = 24  # pieces of the sums and of the work, whatever the number of threads
 
@@ -98,7 +100,7 @@ class Adam:
         self.gradient.zero_()
 
 
-@nb.njit(nogil=True, parallel=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@kernel(parallel=True, fastmath={"contract", "reassoc"})
 def _squares(gradient, live, width, out):
     """out [_PARTS] = Σ gradient² over each part."""
     rows = live.shape[0]
@@ -127,7 +129,7 @@ def _move(parameter, gradient, exp_avg, exp_avg_sq, start, stop, scale, rate, ro
         parameter[i] -= rate * m / (np.sqrt(v) * root + np.float32(EPSILON))
 
 
-@nb.njit(nogil=True, parallel=True, cache=True, error_model="numpy")
+@kernel(parallel=True)
 def _step(parameter, gradient, exp_avg, exp_avg_sq, live, width, scale, rate, root):
     rows = live.shape[0]
     dense = gradient.shape[0] - rows * width

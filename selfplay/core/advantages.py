@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selfplay.core.jit import kernel
 from selfplay.core.transitions import Transitions
 
 
@@ -94,7 +95,7 @@ def advantages_reference(
     return out
 
 
-@nb.njit(nogil=True, parallel=True, cache=True, error_model="numpy")
+@kernel(parallel=True)
 def _advantages(reward, value, next_value, terminated, done, gamma, lam, out):
     steps, environments, streams = reward.shape
     block = 64  # environments side by side in memory, so that threads do not share cache lines

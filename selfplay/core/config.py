@@ -41,10 +41,16 @@ class PPOConfig(BaseModel):
         "none", description="gru: the last shared layer is a gated recurrent unit that remembers the episode so far"
     )
     sequence: int = Field(
-        16, ge=1, description="with a memory: steps that a gradient runs back through time, at most a rollout"
+        16,
+        ge=1,
+        le=100_000,
+        description="with a memory: steps that a gradient runs back through time, at most a rollout or a turn; "
+        "minibatches are whole sequences",
     )
     fused: bool = Field(
-        True, description="the hand-written gradient where there is one (CPU, tokens, two layers); false: autograd"
+        True,
+        description="the hand-written gradient where there is one (CPU, tokens, discrete actions, two widths divisible by "
+        "4, with a memory by 8), else and with false: autograd",
     )
 
     @model_validator(mode="after")

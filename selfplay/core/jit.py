@@ -1,31 +1,14 @@
-"""numba's `njit`, cached on disk under a key that covers all kernels of the core.
-
-numba's cache looks at the file a function stands in, not at the functions it calls from other files: a changed
-`kernels.py` would leave a stale kernel of `gru_kernels.py` behind. So the key also holds a digest of both.
-"""
+"""numba's `njit` for the core's kernels, cached on disk under a digest of all of them (`envs.jit`)."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numba as nb
-from numba.core.caching import FunctionCache
 
+from envs.jit import DigestCache, digest
 
-def _digest() -> str:
-    folder = Path(__file__).parent
-    return hashlib.sha256(
-        b"".join((folder / name).read_bytes() for name in ("kernels.py", "gru_kernels.py"))
-    ).hexdigest()
-
-
-class _DigestCache(FunctionCache):
-    def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), _DIGEST)
-
-
-_DIGEST = _digest()
+_SOURCES = digest(Path(__file__).parent / name for name in ("adam.py", "advantages.py", "kernels.py", "gru_kernels.py"))
 
 
 def kernel(**options):
@@ -33,7 +16,7 @@ def kernel(**options):
 
     def decorate(function):
         dispatcher = nb.njit(nogil=True, error_model="numpy", **options)(function)
-        dispatcher._cache = _DigestCache(function)  # numba has no public hook for the key
+        dispatcher._cache = DigestCache(function, _SOURCES)
         return dispatcher
 
     return decorate

@@ -60,7 +60,7 @@ class Learner:
         self.observation_space, self.action_space = observation_space, action_space
         self.streams = check_streams(streams)
         self.device = torch.device(device)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _one_thread():
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
             self.policy = ActorCritic(
                 observation_space, action_space, config.hidden, len(self.streams), recurrent=config.memory == "gru"
@@ -123,9 +123,13 @@ class Learner:
         out: tensors on the CPU to write into and return (rows of a rollout's buffers).
         """
         obs = torch.as_tensor(obs)
-        state = self.initial_state(len(obs)) if state is None else state
-        if state.shape != (len(obs), self.memory):
-            raise ValueError(f"learner: state must be [{len(obs)}, {self.memory}], got {list(state.shape)}")
+        state = self.initial_state(len(obs)) if state is None else torch.as_tensor(state)
+        if state.shape != (len(obs), self.memory) or state.dtype != torch.float32:
+            raise ValueError(
+                f"learner: state must be float32 [{len(obs)}, {self.memory}], got {state.dtype} {list(state.shape)}"
+            )
+        if out is not None and out.state.shape != state.shape and self.memory:
+            raise ValueError(f"learner: out.state must be {list(state.shape)}, got {list(out.state.shape)}")
         if self._fused is not None:
             if out is None:
                 out = Act(
@@ -143,9 +147,10 @@ class Learner:
             else:
                 self._fused.act(tokens, uniform.numpy(), *written[:3])
             return out
-        obs = obs.to(self.device, non_blocking=True)
+        unwaited = self.device.type == "cuda"  # elsewhere a host could read what has not been copied yet
+        obs = obs.to(self.device, non_blocking=unwaited)
         parameters, value, after = self.policy.step(
-            obs.float() if obs.is_floating_point() else obs, state.to(self.device, non_blocking=True)
+            obs.float() if obs.is_floating_point() else obs, state.to(self.device, non_blocking=unwaited)
         )
         distribution = self.policy.distribution
         action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
@@ -153,8 +158,8 @@ class Learner:
         if out is None:
             return result
         for target, tensor in zip(out, result, strict=True):
-            target.copy_(tensor, non_blocking=True)
-        if self.device.type == "cuda":
+            target.copy_(tensor, non_blocking=unwaited)
+        if unwaited:
             torch.cuda.current_stream(self.device).synchronize()  # what was copied into pinned memory is read next
         return out
 
@@ -277,12 +282,14 @@ class Learner:
     def _describe(self, steps: Minibatch, rows: Tensor, paid: list[Tensor]) -> dict[str, float]:
         """Mean reward and explained variance of every stream."""
         metrics = {}
-        returns, residual = steps.returns[rows], steps.returns[rows] - steps.value[rows]
-        spread = returns.var(0, correction=0)
-        explained = torch.where(spread > 0, 1 - residual.var(0, correction=0) / spread, torch.nan)
+        # numpy adds in one order; torch's order, and with it the last bits, depends on its threads
+        returns, value = steps.returns[rows].cpu().numpy(), steps.value[rows].cpu().numpy()
+        spread, residual = returns.var(0, dtype=np.float64), (returns - value).var(0, dtype=np.float64)
         for k, stream in enumerate(self.streams):
-            metrics[f"reward/{stream.source.name}"] = sum(reward[..., k].sum().item() for reward in paid) / len(rows)
-            metrics[f"explained_variance/{stream.source.name}"] = explained[k].item()
+            total = sum(float(reward[..., k].cpu().numpy().sum(dtype=np.float64)) for reward in paid)
+            metrics[f"reward/{stream.source.name}"] = total / len(rows)
+            explained = 1 - residual[k] / spread[k] if spread[k] > 0 else math.nan
+            metrics[f"explained_variance/{stream.source.name}"] = float(explained)
         return metrics
 
     def _optimise(self, steps: Minibatch, rows: Tensor, cut: Sequences | None) -> dict[str, float]:
@@ -331,6 +338,8 @@ class Learner:
         for key, tensor in here.items():
             if key not in state:
                 raise ValueError(f"learner state: {key!r} is missing")
+            if key == "generator" and state[key].dtype == torch.uint8:
+                continue  # another device's looks different, and is left out below
             if state[key].shape != tensor.shape or state[key].dtype != tensor.dtype:
                 raise ValueError(
                     f"learner state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
@@ -343,13 +352,25 @@ class Learner:
         with torch.no_grad():
             self.policy.load_state_dict(_under("policy.", state))
             self.adam.load_state_dict(_under("adam.", state))
-        self.generator.set_state(state["generator"])
+        if state["generator"].shape == here["generator"].shape:
+            self.generator.set_state(state["generator"])
         self.updates = int(state["updates"])
         self._progress = float(state["progress"])
         for stream in self.streams:
             stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
         for name, scale in self._scales.items():
             scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The last bits of orthogonal weights depend on the number of threads that torch takes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -117,7 +117,8 @@ class Transitions:
 
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
-        return Transitions(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+        unwaited = torch.device(device).type == "cuda"  # anywhere else a reader might come before the copy is done
+        return Transitions(*(getattr(self, field.name).to(device, non_blocking=unwaited) for field in fields(self)))
 
 
 @dataclass(frozen=True)

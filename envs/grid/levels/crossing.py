@@ -16,7 +16,7 @@ from envs.grid.state import X, Y
 
 @nb.njit
 def generate_crossing(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     walled_room(cells, agent)
     agent[X] = 1

@@ -62,7 +62,8 @@ GENERATORS = {
 """By `LevelSpec.family`. A generator draws one level in place: generate(params, cells, agent, stream).
 
 params: int64 [8], `LevelSpec.params_array()`.  cells: uint16 [W, H].  agent: int32 [14].  stream: uint64 [2], advanced.
-It writes all of cells and agent.
+It writes all of cells and agent, always ends, and raises nothing: an exception in code that is called by address is
+lost.
 """
 
 _ENTRY = nb.void(
@@ -85,7 +86,7 @@ def generator_address(family: int) -> int:
             nb.carray(stream, 2),
         )
 
-    return compiled_entry(generate.py_func.__name__, entry, _ENTRY)
+    return compiled_entry(generate.py_func, entry, _ENTRY)
 
 
 @intrinsic

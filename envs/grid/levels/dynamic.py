@@ -12,7 +12,7 @@ from envs.grid.symbols import BLUE
 
 @nb.njit
 def generate_dynamic(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     generate_empty(params, cells, agent, stream)
     for order in range(1, params[1] + 1):
         x, y = draw_empty(cells, agent, stream, 0, 0, cells.shape[0], cells.shape[1])

@@ -10,7 +10,7 @@ from envs.grid.state import X, Y
 
 @nb.njit
 def generate_empty(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     walled_room(cells, agent)
     cells[width - 2, height - 2] = GOAL_CELL

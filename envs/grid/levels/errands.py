@@ -175,6 +175,7 @@ def fetch(size: int = 8, things: int = 3) -> LevelSpec:
 
 def putnear(size: int = 6, things: int = 2) -> LevelSpec:
     """A room with different things; drop one of them around another."""
+    need(size >= 6, f"PutNear: size is {size}, expected 6..255")  # in 5 one thing may leave no room for another
     _things("PutNear", size, things, min(MOST_THINGS, max(2, (size - 2) ** 2 // 9)))
     name = f"PutNear-{size}x{size}-N{things}-v0"
     return LevelSpec(

@@ -10,7 +10,7 @@ from envs.grid.rng import randint
 
 @nb.njit
 def generate_fourrooms(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     middle_x, middle_y = width // 2, height // 2
     walled_room(cells, agent)

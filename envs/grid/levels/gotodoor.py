@@ -13,7 +13,7 @@ from envs.grid.symbols import CLOSED, DOOR, pack
 
 @nb.njit
 def generate_gotodoor(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     cells[:] = EMPTY_CELL
     agent[:] = 0
     width = randint(stream, 5, cells.shape[0] + 1)

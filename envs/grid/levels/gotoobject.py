@@ -13,7 +13,7 @@ from envs.grid.state import MISSION, TARGET_X, TARGET_Y
 
 @nb.njit
 def generate_gotoobject(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     walled_room(cells, agent)
     places = np.empty((params[0], 2), np.int64)
     place_things(cells, agent, stream, params[0], 3, True, False, places)

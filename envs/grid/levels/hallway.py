@@ -11,7 +11,7 @@ from envs.grid.state import X, Y
 
 @nb.njit
 def generate_hallway(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width = cells.shape[0]
     walled_room(cells, agent)
     agent[X] = randint(stream, 1, width - 1)

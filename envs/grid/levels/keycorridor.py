@@ -23,7 +23,7 @@ from envs.grid.symbols import BALL, KEY, LOCKED, TARGET, pack
 
 @nb.njit
 def generate_keycorridor(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     size, rows = params[0], params[1]
     doors = draw_rooms(cells, agent, stream, 3, rows, size)
     for j in range(1, rows):

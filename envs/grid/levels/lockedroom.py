@@ -19,7 +19,7 @@ _ROOMS = 6
 
 @nb.njit
 def generate_lockedroom(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     left, right = width // 2 - 2, width // 2 + 2
     third = height // 3

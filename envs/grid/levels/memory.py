@@ -19,7 +19,7 @@ _BALL_CELL = pack.py_func(BALL, GREEN)
 
 @nb.njit
 def generate_memory(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     middle = height // 2
     end = width - 3

@@ -72,7 +72,7 @@ def _next_room(chain, length, entry, largest, map_width, map_height, stream):
 
 @nb.njit
 def generate_multiroom(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     map_width, map_height = cells.shape
     rooms = randint(stream, params[0], params[1] + 1)
     chain = np.empty((rooms, 6), np.int64)

@@ -45,7 +45,7 @@ def _add_key(cells, agent, stream, i, j, colour, boxed):
 
 @nb.njit
 def generate_obstructedmaze(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     quarters, boxed, blocked = params[0], params[1] != 0, params[2] != 0
     columns, rows = (3, 3) if quarters > 0 else (2, 1)
     doors = draw_rooms(cells, agent, stream, columns, rows, _SIZE)

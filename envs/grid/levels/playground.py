@@ -14,7 +14,7 @@ _THINGS = 12
 
 @nb.njit
 def generate_playground(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     width, height = cells.shape
     across, down = width // 3, height // 3
     walled_room(cells, agent)

@@ -14,7 +14,7 @@ from envs.grid.symbols import TARGET
 
 @nb.njit
 def generate_putnear(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     count = params[0]
     walled_room(cells, agent)
     places = np.empty((count, 2), np.int64)

@@ -12,7 +12,7 @@ from envs.grid.symbols import BLUE, CLOSED, DOOR, RED, pack
 
 @nb.njit
 def generate_redblue(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     size = cells.shape[1]
     walled_room(cells, agent)
     wall_rectangle(cells, size // 2, 0, size, size)

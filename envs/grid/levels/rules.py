@@ -1,7 +1,7 @@
 """What ends a level besides lava and time: the small integers `LevelSpec.rule` and `LevelSpec.family` may hold.
 
 The target and the other place are fields of the agent's row (`envs.grid.state`). TARGET is the mark on packed cells
-(`envs.grid.symbols`). Every rule also ends on goal tiles and lava.
+(`envs.grid.symbols`). Goal tiles and lava end an episode under every rule; what a rule says of pay comes last.
 """
 
 RULE_GOAL = 0

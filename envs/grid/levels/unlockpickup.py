@@ -16,7 +16,7 @@ from envs.grid.symbols import BALL, BOX, KEY, LOCKED, TARGET, pack
 
 @nb.njit
 def generate_unlockpickup(params, cells, agent, stream):
-    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.generate`."""
+    """Draw one level in place; the arguments are those of `envs.grid.levels.dispatch.GENERATORS`."""
     size = params[0]
     doors = draw_rooms(cells, agent, stream, 2, 1, size)
     box_colour = randint(stream, 0, 6)
