@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from line import LEFT, RIGHT, STOP, LineField, Script, towards_goal
+from line import LEFT, RIGHT, STOP, LineField, Rememberer, Script, towards_goal
 
 from selfplay.game.config import GameConfig
 from selfplay.game.rounds import Game, play_target, spread
@@ -143,6 +143,19 @@ def test_a_target_episode_that_ends_at_the_wrong_place_is_over_and_no_success():
     np.testing.assert_array_equal(turn.steps, [4, 5])
     assert not turn.died.any()
     assert batch.terminated[[3, 4], [0, 1]].all()
+
+
+def test_a_player_remembers_from_step_to_step_and_begins_each_turn_with_nothing():
+    # World 0 goes left from 4 to the lava at 0, world 1 right to the goal at 9; cells are seen counted from 1.
+    field, bob = LineField(2), Rememberer(lambda obs, k: np.array([LEFT, RIGHT])[-len(obs) :])
+    player = TurnPlayer(bob, field, field.max_steps)
+    for _ in range(2):
+        bob.k = 0
+        turn, batch = play_target(player, field)
+        np.testing.assert_array_equal(turn.state[:4, 0, 0], [0, 5, 5 + 4, 5 + 4 + 3])
+        np.testing.assert_array_equal(turn.state[:5, 1, 0], [0, 5, 5 + 6, 5 + 6 + 7, 5 + 6 + 7 + 8])
+        np.testing.assert_array_equal(batch.state.numpy()[:4], turn.state[:4])
+        field.generate(np.arange(2))
 
 
 def test_target_episode_cut_by_the_time_limit_is_truncated_not_terminated():
