@@ -20,7 +20,7 @@ def train(env: str, memory: str, seed: int, limit: int, overrides: dict[str, str
     from selfplay.methods import method_settings
     from selfplay.train import build_stage
 
-    settings = method_settings("ppo", {"ppo.memory": memory, **overrides})
+    settings = method_settings("ppo", {**overrides, "ppo.memory": memory})
     stage = build_stage("ppo", level_spec(env), settings, seed, "cpu")
     seconds, success, best = 0.0, float("nan"), 0.0
     while stage.steps < limit:

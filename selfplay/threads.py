@@ -19,6 +19,7 @@ _BUSY_LOAD = 0.5  # runnable processes, one-minute average: above this somebody 
 # On 4 idle cores a launch stays at 6 µs (22 µs where it never spins, OMP_WAIT_POLICY=PASSIVE); with 4 threads beside a
 # busy process it takes 120 µs on average instead of 400 to 600.
 _SPIN_ROUNDS = 2000
+_limited = False  # whether the spin count in the environment is ours
 _CPUS = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -74,8 +75,15 @@ def limit_spinning() -> None:
 
     What the user set in the environment (`GOMP_SPINCOUNT`, `OMP_WAIT_POLICY`) stays.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_ROUNDS))
+    global _limited
+    if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
+        os.environ["GOMP_SPINCOUNT"] = str(_SPIN_ROUNDS)
+        _limited = True
+
+
+def users_environment() -> dict[str, str]:
+    """The environment as the user gave it, without what `limit_spinning` put there."""
+    return {name: value for name, value in os.environ.items() if not (_limited and name == "GOMP_SPINCOUNT")}
 
 
 def set_threads(threads: int | None = None) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from selfplay.errors import UserError, unknown
 from selfplay.options import AT_LEAST_1, COUNT, Commands, Seconds, checked_env, fits
@@ -19,9 +21,25 @@ _THREADS = click.option(
     "--threads", type=AT_LEAST_1, metavar="N",
     help="Threads, and processors for each peer.  [default: the cores, one less on a busy machine; peers: all]",
 )  # fmt: skip
+
+
+def _writable(_ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """A file that can be written; told before anything is measured. Missing folders are made."""
+    if path is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{parameter.opts[0]}: the folder of '{path}' cannot be made: {error.strerror}") from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UserError(f"{parameter.opts[0]}: '{path}' cannot be written")
+    return path
+
+
 _JSON = click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there too."
-)
+    "--json", "json_path", type=click.Path(path_type=Path), callback=_writable, metavar="FILE",
+    help="Write it there too.",
+)  # fmt: skip
 _PYTHON = click.option(
     "--peer-python", "pythons", multiple=True, metavar="PEER=PATH", help="Interpreter of a peer. Repeatable."
 )
@@ -45,7 +63,7 @@ def _chosen(given: str | None, known: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _pythons(pairs: tuple[str, ...], known: tuple[str, ...]) -> dict[str, str]:
+def _pythons(pairs: tuple[str, ...], known: tuple[str, ...], chosen: list[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
@@ -53,10 +71,24 @@ def _pythons(pairs: tuple[str, ...], known: tuple[str, ...]) -> dict[str, str]:
             raise UserError(f"--peer-python: '{pair}' is not PEER=PATH")
         if name not in known:
             raise UserError(f"--peer-python: {unknown('peer', name, known)}")
-        if not os.access(path, os.X_OK):
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):
             raise UserError(f"--peer-python: '{path}' cannot be run")
+        if name not in chosen:
+            raise UserError(f"--peer-python: {name} is not among --peers")
         found[name] = path
     return found
+
+
+def _check_study(command: str | None) -> None:
+    """UserError unless `--limit-study` names a file."""
+    if command is None:
+        return
+    try:
+        script, *_ = shlex.split(command) or [""]
+    except ValueError as error:
+        raise UserError(f"--limit-study: {command!r} is no command line: {error}") from None
+    if not Path(script).is_file():
+        raise UserError(f"--limit-study: there is no file '{script}'")
 
 
 def _threads(given: int | None) -> int:
@@ -106,14 +138,16 @@ def bench_envs(
 
     Random actions, MiniGrid's 7x7 image, fresh levels; everybody takes turns in the same run.
     """
-    chosen, interpreters = _chosen(peers, ENV_PEERS), _pythons(pythons, ENV_PEERS)
+    chosen = _chosen(peers, ENV_PEERS)
+    interpreters = _pythons(pythons, ENV_PEERS, chosen)
     env = checked_env(env) or env
     used = _threads(threads)
     from selfplay.bench import envs as measured
 
     if every:
-        if chosen or busy:
-            raise UserError("--all measures ours alone: leave out --peers and --busy")
+        source = click.get_current_context().get_parameter_source("env")
+        if chosen or busy or source is ParameterSource.COMMANDLINE:
+            raise UserError("--all measures every level, ours alone: leave out --env, --peers and --busy")
         measured.run_all(num_envs=num_envs, threads=used, rounds=rounds, seconds=seconds, json_path=json_path, say=_say)
         return
     measured.run(
@@ -162,7 +196,9 @@ def bench_train(
 
     PPO until .95 of fresh levels are solved, and where its time goes.
     """
-    chosen, interpreters = _chosen(peers, TRAIN_PEERS), _pythons(pythons, TRAIN_PEERS)
+    chosen = _chosen(peers, TRAIN_PEERS)
+    interpreters = _pythons(pythons, TRAIN_PEERS, chosen)
+    _check_study(limit_study)
     env = checked_env(env) or env
     used = _threads(threads)
     from selfplay.config import parse_pairs
@@ -198,7 +234,7 @@ def bench_train(
 @click.option("--seconds", type=Seconds(), default=0.5, show_default=True, help="Length of a round.")
 @click.option("--most", type=COUNT, callback=fits, default="65536", show_default=True, help="Most worlds.")
 @click.option(
-    "--figure", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it there, as a PNG."
+    "--figure", type=click.Path(path_type=Path), callback=_writable, metavar="FILE", help="Draw it there, as a PNG."
 )
 @_JSON
 def bench_scaling(

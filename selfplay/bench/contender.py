@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from selfplay.errors import UserError
+from selfplay.threads import users_environment
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,7 +35,7 @@ class Contender:
         threads: int | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
-        given = os.environ | (environment or {})
+        given = users_environment() | (environment or {})
         if python is None or python == sys.executable:
             given["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [given.get("PYTHONPATH")])])
         else:

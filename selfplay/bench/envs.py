@@ -7,7 +7,6 @@ each is measured once, so that a busy moment of the machine falls on all of them
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from selfplay.bench import report
 from selfplay.bench.busy import busy
 from selfplay.bench.contender import Contender, Unavailable
 from selfplay.errors import UserError
+from selfplay.threads import physical_cores
 
 OURS = "selfplay"
 
@@ -62,7 +62,7 @@ def run(
     from envs.grid.levels import level_spec
 
     spec = level_spec(env)
-    processors = threads if bound else os.cpu_count() or 1
+    processors = threads if bound else physical_cores()
     facts = report.machine()
     rates: dict[str, list[float]] = {}
     beside: dict[str, list[float]] = {}
@@ -97,9 +97,11 @@ def run(
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
             _measure_all(running, seconds, rates, unavailable)
-            if busy_processes:
+            if busy_processes and OURS in running:
                 with busy(busy_processes):
                     _measure_all(running, seconds, beside, unavailable)
+            if OURS not in running:
+                raise UserError(f"{OURS} {unavailable[OURS]}")
     rows = _rows(rates, beside, about, unavailable, busy_processes)
     say("")
     title = f"{spec.id}: environment steps a second, random actions, 7x7 image, fresh levels; median of {rounds} rounds"
@@ -188,6 +190,8 @@ def run_all(
                 rates = [contender.ask("measure", seconds=seconds)["rate"] for _ in range(rounds)]
                 row |= {"steps/s": report.median(rates), "lowest": min(rates), "highest": max(rates)}
             except Unavailable as reason:
+                if str(reason).startswith("ended"):
+                    raise UserError(f"{OURS}, grid/{name}: {reason}") from None
                 row["note"] = str(reason)
             rows.append(row)
     say("")

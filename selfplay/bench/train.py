@@ -7,7 +7,6 @@ as trained when it was played and learnt from in every epoch.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -23,6 +22,7 @@ from selfplay.bench import report
 from selfplay.bench.contender import Contender, Unavailable
 from selfplay.bench.envs import OURS, explain
 from selfplay.errors import UserError
+from selfplay.threads import physical_cores
 
 SOLVED = 0.95
 PROFILED = 40  # iterations
@@ -72,7 +72,7 @@ def run(
     from envs.grid.levels import level_spec
 
     spec = level_spec(env)
-    processors = threads if bound else os.cpu_count() or 1
+    processors = threads if bound else physical_cores()
     facts = report.machine()
     about: dict[str, dict[str, Any]] = {}
     runs: dict[str, list[dict[str, Any]]] = {OURS: []}
