@@ -207,7 +207,10 @@ class GridVectorEnv(VectorEnv):
         return self.state.take(slice(None) if ids is None else ids)
 
     def restore(self, state: GridState, ids: Any = None) -> None:
-        """Put a snapshot back into worlds `ids` (None: all); what follows is bit for bit what followed then."""
+        """Put a snapshot back into worlds `ids` (None: all); what follows is bit for bit what followed then.
+
+        Levels out of a pool (WFC) are drawn from the pool as it is, not as it was.
+        """
         self._require_open()
         self.state.put(slice(None) if ids is None else ids, state)
         if ids is None:

@@ -153,6 +153,13 @@ def scripted_action(cells: np.ndarray, agent: np.ndarray, rule: int, actions: in
     brings = rule == rules.RULE_PUT_NEAR and carried & symbols.TARGET != 0
     useless &= not brings
 
+    def by_a_door(x: int, y: int) -> bool:
+        return any(
+            kinds[x + dx, y + dy] == symbols.DOOR
+            for dx, dy in MOVES
+            if 0 <= x + dx < len(kinds) and 0 <= y + dy < len(kinds[0])
+        )
+
     def use(x: int, y: int) -> tuple[int, int] | None:
         """(rank, action) of a cell, None where there is nothing to do."""
         kind, colour = int(kinds[x, y]), int(colours[x, y])
@@ -180,7 +187,8 @@ def scripted_action(cells: np.ndarray, agent: np.ndarray, rule: int, actions: in
             return (4, symbols.TOGGLE)
         if kind == symbols.BOX:
             return (5, symbols.TOGGLE)
-        return (6, symbols.PICKUP) if kind == symbols.BALL and not carried else None
+        blocks = kind == symbols.BALL and by_a_door(x, y)
+        return (3, symbols.PICKUP) if blocks and not carried else None
 
     start = (int(agent[X]), int(agent[Y]))
     came_from: dict[tuple[int, int], tuple[int, int]] = {start: start}
@@ -204,7 +212,9 @@ def scripted_action(cells: np.ndarray, agent: np.ndarray, rule: int, actions: in
     x, y = start[0] + MOVES[agent[DIRECTION]][0], start[1] + MOVES[agent[DIRECTION]][1]
     wants_drop = useless and (best is None or best[0] in (0, 3, 6))
     if wants_drop or (best is not None and best[1] == symbols.DROP and not brings):
-        return symbols.DROP if kinds[x, y] == symbols.EMPTY else int(rng.integers(3))
+        if kinds[x, y] == symbols.EMPTY and not by_a_door(x, y):
+            return symbols.DROP
+        return int(rng.integers(3))
     if best is None:
         return int(rng.integers(actions))
     step = best[2]

@@ -19,11 +19,17 @@ from envs.grid.vector_env import GridVectorEnv
 pytestmark = pytest.mark.filterwarnings("ignore:.*out of date.*:DeprecationWarning")
 
 
+# What the script does not solve in three episodes of 300 steps, or what cannot be solved.
+RARELY_SOLVED = ("Scattered", "Playground", "Q-v", "Maze-Full", "2Dlhb", "MultiRoom-N10")
+
+
 @pytest.mark.parametrize("scripted", [False, True], ids=["random", "scripted"])
 @pytest.mark.parametrize("name", IDS)
 def test_equal_to_minigrid(name, scripted):
     envs = [make(name, max_steps=300 if scripted else 80) for _ in range(3)]
-    compare(envs, seed=100, scripted=scripted)
+    tally = compare(envs, seed=100, scripted=scripted)
+    if scripted and not any(part in name for part in RARELY_SOLVED):
+        assert tally["rewarded"] > 0, "the end that pays was not compared"
 
 
 @pytest.mark.slow

@@ -420,9 +420,46 @@ def test_goal_can_be_walked_to(name):
     assert _goal_can_be_walked_to(draw(level_spec(name), 300))
 
 
+SMALLEST = [
+    catalogue.empty(4),
+    catalogue.doorkey(5),
+    catalogue.fourrooms(7),
+    catalogue.multiroom(1, 4, size=7),
+    catalogue.keycorridor(3, 1),
+    catalogue.crossing(5, 0, lava=False),
+    catalogue.lavagap(5),
+    catalogue.hallway(2),
+    catalogue.distshift(3),
+    catalogue.dynamic_obstacles(5, 3, random_start=True),
+    catalogue.gotodoor(5),
+    catalogue.gotoobject(5, 4),
+    catalogue.fetch(5, 4),
+    catalogue.putnear(6, 2),
+    catalogue.putnear(8, 4),
+    catalogue.memory(7, random_length=True),
+    catalogue.redbluedoors(5),
+]
+
+
+@pytest.mark.parametrize("spec", SMALLEST, ids=[spec.id for spec in SMALLEST])
+def test_the_smallest_levels_can_always_be_drawn(spec):
+    state = draw(spec, 1000)
+    assert not (state.agent == -77).any()
+    kinds = state.cells & 15
+    assert (kinds[np.arange(1000), state.agent[:, X], state.agent[:, Y]] == EMPTY).all()
+
+
 @pytest.mark.parametrize(
     ("factory", "arguments", "message"),
     [
+        (catalogue.putnear, (5, 2), "PutNear: size is 5, expected 6..255"),
+        (catalogue.gotoobject, (5, 5), "GoToObject: things is 5, expected 2..4"),
+        (catalogue.fetch, (4, 2), "Fetch: size is 4, expected 5..255"),
+        (catalogue.memory, (8,), "Memory: size is 8, expected an odd number in 7..255"),
+        (catalogue.distshift, (6,), "DistShift: strip_row is 6, expected 2..5"),
+        (catalogue.dynamic_obstacles, (6, 9), "Dynamic-Obstacles: obstacles is 9, expected 1..4 in size 6"),
+        (catalogue.gotodoor, (4,), "GoToDoor: size is 4, expected 5..255"),
+        (catalogue.redbluedoors, (128,), "RedBlueDoors: size is 128, expected 5..127"),
         (catalogue.empty, (3,), "Empty: size is 3, expected 4..255"),
         (catalogue.doorkey, (4,), "DoorKey: size is 4, expected 5..255"),
         (catalogue.crossing, (8, 1, True), "Crossing: size is 8, expected an odd number in 5..255"),

@@ -30,6 +30,9 @@ def check_vector_env(make: Make, mode: AutoresetMode, steps: int, num_envs: int 
     worlds.action_space.seed(3)
     ends = 0
     over = np.zeros(num_envs, bool)
+    plain = make(num_envs, AutoresetMode.DISABLED)  # its observations at an end are the true last ones
+    if mode is AutoresetMode.SAME_STEP:
+        plain.reset(seed=7)
     for _ in range(steps):
         actions = worlds.action_space.sample()
         found, again = worlds.step(actions), twin.step(actions)
@@ -44,7 +47,9 @@ def check_vector_env(make: Make, mode: AutoresetMode, steps: int, num_envs: int 
         if mode is AutoresetMode.NEXT_STEP:
             assert not (done | (reward != 0))[over].any(), "the step after an end only resets"
         if mode is AutoresetMode.SAME_STEP:
-            _final_observations(worlds, done, info)
+            _final_observations(worlds, done, info, plain.step(actions)[0])
+            if done.any():
+                plain.reset(options={"reset_mask": done})
         else:
             assert "final_obs" not in info
         over = done
@@ -61,7 +66,7 @@ def check_vector_env(make: Make, mode: AutoresetMode, steps: int, num_envs: int 
         list(iterate(worlds.observation_space, worlds.reset(seed=seeds)[0]))[1],
     )
     _misuse(make, mode, worlds)
-    for one in (twin, other, alone):
+    for one in (twin, other, alone, plain):
         one.close()
     return ends
 
@@ -73,15 +78,17 @@ def _spaces(worlds: VectorEnv, num_envs: int, mode: AutoresetMode) -> None:
     assert worlds.action_space == batch_space(worlds.single_action_space, num_envs)
 
 
-def _final_observations(worlds: VectorEnv, done: np.ndarray, info: dict) -> None:
+def _final_observations(worlds: VectorEnv, done: np.ndarray, info: dict, last: object) -> None:
     if not done.any():
         assert "final_obs" not in info
         return
     np.testing.assert_array_equal(info["_final_obs"], done)
     np.testing.assert_array_equal(info["_final_info"], done)
+    true = list(iterate(worlds.observation_space, last))
     for n, observation in enumerate(info["final_obs"]):
         assert (observation is not None) == done[n]
         if done[n]:
+            assert_same(observation, true[n])
             assert worlds.single_observation_space.contains(observation)
 
 
