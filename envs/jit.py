@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from pickle import UnpicklingError
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
@@ -19,6 +18,9 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 def digest(paths: Iterable[Path]) -> str:
     """Of the contents of files."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:16]
+
+
+_SUM = 32  # bytes of the checksum that ends a file
 
 
 class _Files(IndexDataCacheFile):
@@ -33,17 +35,20 @@ class _Files(IndexDataCacheFile):
         return f"{self._base}.{self._sources}.{known}.nbc"
 
     def load(self, key: object) -> object:
-        try:
-            stored, data = self._load_data(self._name(key))
-        except (OSError, EOFError, UnpicklingError, ValueError):
-            return None
+        path = Path(self._data_path(self._name(key)))
+        content = path.read_bytes() if path.exists() else b""
+        if len(content) < _SUM or hashlib.sha256(content[:-_SUM]).digest() != content[-_SUM:]:
+            return None  # nothing there, or spoilt
+        stored, data = self._load_data(path.name)  # numba's own reader, which stops before the sum
         return data if stored == repr(key) else None
 
     def save(self, key: object, data: object) -> None:
         for path in Path(self._cache_path).glob(f"{self._base}.*.nbc"):
             if not path.name.startswith(f"{self._base}.{self._sources}."):
                 path.unlink(missing_ok=True)  # of sources that are no more
-        self._save_data(self._name(key), (repr(key), data))
+        content = self._dump((repr(key), data))
+        with self._open_for_write(self._data_path(self._name(key))) as file:
+            file.write(content + hashlib.sha256(content).digest())
 
     def flush(self) -> None:
         for path in Path(self._cache_path).glob(f"{self._base}.*.nbc"):

@@ -83,11 +83,14 @@ def _advance(
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: type) -> None:
-    if isinstance(array, np.ndarray) and not array.flags.c_contiguous:
-        raise ValueError(f"{name} is not C-contiguous, expected a plain array {np.dtype(dtype)} {list(shape)}")
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
         found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
         raise ValueError(f"{name} is {found}, expected an array {np.dtype(dtype)} {list(shape)}")
+
+
+def _check_contiguous(out: np.ndarray) -> None:
+    if not out.flags.c_contiguous:  # reshaping would copy, and the copy be written to
+        raise ValueError("out is not C-contiguous, expected an array without gaps or transposed axes")
 
 
 class GridEngine:
@@ -226,11 +229,13 @@ class GridEngine:
     def write_images(self, out: np.ndarray, view_size: int = 7, active: np.ndarray | None = None) -> None:
         """Write MiniGrid's partial images, uint8 [N, V, V, 3], C-contiguous."""
         _check("out", out, (self.num_envs, view_size, view_size, 3), np.uint8)
+        _check_contiguous(out)
         self.write(out.reshape(self.num_envs, -1), image_layout(view_size), active)
 
     def write_full_images(self, out: np.ndarray, active: np.ndarray | None = None) -> None:
         """Write MiniGrid's fully observed images, uint8 [N, W, H, 3], C-contiguous."""
         _check("out", out, (self.num_envs, self.spec.width, self.spec.height, 3), np.uint8)
+        _check_contiguous(out)
         self.write(out.reshape(self.num_envs, -1), full_image_layout(self.spec), active)
 
     def checked_actions(self, actions: np.ndarray, task: np.ndarray | None = None) -> np.ndarray:

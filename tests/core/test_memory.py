@@ -305,7 +305,7 @@ def test_what_does_not_fit_is_refused():
     learner = remembering()
     with pytest.raises(ValueError, match=r"state must be \[T, N, 64\] as the policy remembers, got \[4, 30, 0\]"):
         learner.update(made_up(4, 30, NVEC))
-    with pytest.raises(ValueError, match=r"state must be \[30, 64\], got \[30, 63\]"):
+    with pytest.raises(ValueError, match=r"state must be float32 \[30, 64\], got torch.float32 \[30, 63\]"):
         learner.act(made_up(4, 30, NVEC).obs[0], torch.zeros(30, 63))
     with pytest.raises(ValueError, match="out of range"):
         learner.act(torch.full((3, 21), 9, dtype=torch.uint8))
