@@ -1,8 +1,8 @@
 """numba's `njit`, cached on disk under a digest of all of the grid engine, and with threads that wait quietly.
 
 GNU OpenMP's threads spin at the end of every parallel kernel until the last one arrives. Beside one other busy process
-that costs most of the speed: the spinning threads keep the late one from its core. With a spin count of 0 they sleep
-instead. The library reads the count once, as it is loaded, so it is loaded here; a setting of the user's own
+that costs most of the speed: the spinning threads keep the late one from its core. With a small spin count they soon
+sleep instead (2000: on two cores beside a busy process twice the steps of 0). The library reads the count once, as it is loaded, so it is loaded here; a setting of the user's own
 (GOMP_SPINCOUNT or OMP_WAIT_POLICY) is left alone, and the environment is as before afterwards.
 """
 
@@ -24,7 +24,7 @@ from envs.jit import DigestCache, digest
 def _load_quiet_openmp() -> None:
     if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
         return
-    os.environ["GOMP_SPINCOUNT"] = "0"
+    os.environ["GOMP_SPINCOUNT"] = "2000"
     try:
         import_module("numba.np.ufunc.omppool")
     except ImportError:
