@@ -2,8 +2,9 @@
 
 GNU OpenMP's threads spin at the end of every parallel kernel until the last one arrives. Beside one other busy process
 that costs most of the speed: the spinning threads keep the late one from its core. With a small spin count they soon
-sleep instead (2000: on two cores beside a busy process twice the steps of 0). The library reads the count once, as it is loaded, so it is loaded here; a setting of the user's own
-(GOMP_SPINCOUNT or OMP_WAIT_POLICY) is left alone, and the environment is as before afterwards.
+sleep instead (2000: on two cores, beside a busy process, twice the steps of 0). The library reads the count once, as it
+is loaded, so it is loaded here; a setting of the user's own (GOMP_SPINCOUNT or OMP_WAIT_POLICY) is left alone, and the
+environment is as before afterwards.
 """
 
 from __future__ import annotations
