@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from torch import Tensor
+import gymnasium
+import torch
+from torch import Tensor, nn
+
+
+class Rows(NamedTuple):
+    """What a channel held before and after the steps of a batch: two tensors [T, N, P]."""
+
+    now: Tensor
+    next: Tensor
 
 
 class Batch(Protocol):
@@ -45,6 +56,44 @@ class Batch(Protocol):
     def mask(self) -> Tensor:
         """Bool [T, N], which steps were really played. The others hold anything."""
         ...
+
+    def channel(self, name: str) -> Rows:
+        """What a source is to look at by the name of `name`; "obs" is what the player sees. `KeyError`: not recorded.
+
+        uint8 tokens [T, N, P] or float32 vectors [T, N, D], as the channel's space in `Surroundings` says; `next` is
+        the true successor. Where a noisy TV is hidden from the player, `channel("obs")` still shows it, `obs` does not.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a source is told about where it will pay: the spaces of one environment, and how to read them.
+
+    channels: name to space, MultiDiscrete [P] (uint8 tokens below nvec; 0 means "nothing here") or Box [D]. "obs" is
+        always there; "position" (where the player stands) and "state" (all that matters of the world) are privileged:
+        no player sees them, and not every world can give them.
+    encoder: (space, H) -> a module from rows of that space, [B, P], to float32 [B, H]: a linear first layer. It draws
+        its weights from torch's global stream.
+    pixels: name to float32 [P, V, C], for channels of tokens: what token v at place p looks like, as C numbers in
+        [0, 1]. A channel without an entry looks like v / (V_p - 1).
+    seed: of the weights and of every draw. device: where the batches live.
+    """
+
+    channels: Mapping[str, gymnasium.Space]
+    action_space: gymnasium.Space
+    encoder: Callable[[gymnasium.Space, int], nn.Module]
+    seed: int
+    pixels: Mapping[str, Tensor] = field(default_factory=dict)
+    device: torch.device | str = "cpu"
+
+    def space(self, name: str, reader: str) -> gymnasium.Space:
+        """The space of channel `name`; `ValueError` saying what `reader` wanted and what there is."""
+        if name in self.channels:
+            return self.channels[name]
+        near = difflib.get_close_matches(name, self.channels, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{reader} reads {name!r}, but this world gives only {', '.join(self.channels)}{hint}")
 
 
 @runtime_checkable

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 import gymnasium
 import torch
 from torch import Tensor
+
+from curiosity.source import Rows
 
 NO_STATE = torch.empty(0)
 """The state of a policy that remembers nothing."""
@@ -27,6 +30,8 @@ class Transitions:
         step before a gap ought to be marked terminated or truncated; it is treated as truncated where it is neither.
     state: float32 [T, N, H], what a policy with a memory remembered as it met `obs`: zero where an episode begins.
         Without one H is 0, which is what leaving it out means.
+    channels: what reward sources may look at beside `obs`, by name: two tensors [T, N, …] each, before and after the
+        step. An "obs" among them stands in for what the player saw.
 
     The tensors may be views of buffers that the next `collect` overwrites.
     """
@@ -41,6 +46,7 @@ class Transitions:
     task_reward: Tensor
     mask: Tensor
     state: Tensor = NO_STATE
+    channels: Mapping[str, Rows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.mask.shape
@@ -48,12 +54,13 @@ class Transitions:
             raise ValueError(f"transitions: mask must be [T, N], got {list(shape)}")
         if self.state is NO_STATE:
             object.__setattr__(self, "state", torch.empty(*shape, 0, device=self.mask.device))
-        for field in fields(self):
-            tensor = getattr(self, field.name)
+        tensors = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "channels"}
+        for name, rows in self.channels.items():
+            tensors |= {f"channel {name!r}": rows.now, f"channel {name!r} after the step": rows.next}
+        for name, tensor in tensors.items():
             if tensor.shape[:2] != shape:
                 raise ValueError(
-                    f"transitions: {field.name} must start with [T, N] = {list(shape)} as mask does, "
-                    f"got {list(tensor.shape)}"
+                    f"transitions: {name} must start with [T, N] = {list(shape)} as mask does, got {list(tensor.shape)}"
                 )
         for name in ("log_prob", "terminated", "truncated", "task_reward"):
             if getattr(self, name).dim() != 2:
@@ -105,6 +112,12 @@ class Transitions:
                     f"got {int(played.min())} … {int(played.max())}"
                 )
 
+    def channel(self, name: str) -> Rows:
+        """What a reward source is to look at: one of `channels`, and for "obs" `obs` unless that is among them."""
+        if name == "obs" and name not in self.channels:
+            return Rows(self.obs, self.next_obs)
+        return self.channels[name]
+
     @property
     def done(self) -> Tensor:
         """Bool [T, N], the step ended its episode."""
@@ -118,7 +131,12 @@ class Transitions:
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
         unwaited = torch.device(device).type == "cuda"  # anywhere else a reader might come before the copy is done
-        return Transitions(*(getattr(self, field.name).to(device, non_blocking=unwaited) for field in fields(self)))
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=unwaited)
+
+        plain = (moved(getattr(self, one.name)) for one in fields(self) if one.name != "channels")
+        return Transitions(*plain, {name: Rows(*map(moved, rows)) for name, rows in self.channels.items()})
 
 
 @dataclass(frozen=True)
