@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import gymnasium
 import torch
@@ -135,8 +135,8 @@ class Transitions:
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=unwaited)
 
-        plain = (moved(getattr(self, one.name)) for one in fields(self) if one.name != "channels")
-        return Transitions(*plain, {name: Rows(*map(moved, rows)) for name, rows in self.channels.items()})
+        plain = {one.name: moved(getattr(self, one.name)) for one in fields(self) if one.name != "channels"}
+        return replace(self, **plain, channels={name: Rows(*map(moved, rows)) for name, rows in self.channels.items()})
 
 
 @dataclass(frozen=True)
