@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 import gymnasium
@@ -128,15 +128,15 @@ class Transitions:
         """How many steps were really played."""
         return int(self.mask.sum())
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> Transitions:
+        """The same with `change` done to every tensor, such as `lambda tensor: tensor[:8]`: its first 8 steps."""
+        plain = {one.name: change(getattr(self, one.name)) for one in fields(self) if one.name != "channels"}
+        return replace(self, **plain, channels={name: Rows(*map(change, rows)) for name, rows in self.channels.items()})
+
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
         unwaited = torch.device(device).type == "cuda"  # anywhere else a reader might come before the copy is done
-
-        def moved(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=unwaited)
-
-        plain = {one.name: moved(getattr(self, one.name)) for one in fields(self) if one.name != "channels"}
-        return replace(self, **plain, channels={name: Rows(*map(moved, rows)) for name, rows in self.channels.items()})
+        return self.each(lambda tensor: tensor.to(device, non_blocking=unwaited))
 
 
 @dataclass(frozen=True)

@@ -172,10 +172,7 @@ def test_masked_batches_equal_the_played_steps_alone(fused):
         "value": torch.where(played[..., None], whole.value, torch.nan)
     }
     masked = dataclasses.replace(whole, **ends, **rubbish)
-    columns = [
-        Transitions(*(getattr(masked, field.name)[: n + 1, n : n + 1] for field in dataclasses.fields(Transitions)))
-        for n in range(envs)
-    ]
+    columns = [masked.each(lambda tensor, n=n: tensor[: n + 1, n : n + 1]) for n in range(envs)]
     one, other = token_learner(NVEC, fused=fused), token_learner(NVEC, fused=fused)
     metrics = one.update(masked)
     assert metrics["played_steps"] == 15
@@ -189,7 +186,7 @@ def test_nothing_played_changes_nothing():
     before = learner.state_dict()
     batch = made_up(3, 4, NVEC)
     empty = dataclasses.replace(batch, mask=torch.zeros_like(batch.mask))
-    none = Transitions(*(getattr(batch, field.name)[:0] for field in dataclasses.fields(Transitions)))
+    none = batch.each(lambda tensor: tensor[:0])
     assert learner.update(empty, none) == {"played_steps": 0}
     assert equal(before, learner.state_dict())
 

@@ -189,10 +189,7 @@ def test_every_chunk_begins_with_the_state_that_was_there(fused):
     steps, sequences = Minibatch(*(field.flatten(0, 1) for field in fields)), cut([batch], 4)
     learner.gradients.of(steps, sequences)(torch.randperm(60))
     names, parameters = zip(*learner.policy.named_parameters(), strict=True)
-    chunks = [
-        dataclasses.replace(batch, **{f.name: getattr(batch, f.name)[t : t + 4] for f in dataclasses.fields(batch)})
-        for t in (0, 4, 8)
-    ]
+    chunks = [batch.each(lambda tensor, t=t: tensor[t : t + 4]) for t in (0, 4, 8)]
     losses = [whole_loss(learner, chunk) for chunk in chunks]
     expected = torch.autograd.grad(sum(losses) / 3, parameters)
     same(gradients(learner), dict(zip(names, expected, strict=True)))
@@ -237,11 +234,7 @@ def test_masked_batches_equal_the_played_steps_alone(fused):
     rubbish = {name: torch.where(played_, getattr(whole, name), torch.nan) for name in ("task_reward", "log_prob")}
     rubbish |= {name: torch.where(played_[..., None], getattr(whole, name), torch.nan) for name in ("value", "state")}
     masked = dataclasses.replace(whole, **ends, **rubbish)
-    fields = dataclasses.fields(masked)
-    columns = [
-        dataclasses.replace(masked, **{f.name: getattr(masked, f.name)[: n + 1, n : n + 1] for f in fields})
-        for n in range(envs)
-    ]
+    columns = [masked.each(lambda tensor, n=n: tensor[: n + 1, n : n + 1]) for n in range(envs)]
     one, other = (remembering(fused, sequence=4) for _ in range(2))
     metrics = one.update(masked)
     assert metrics["played_steps"] == 21
