@@ -23,6 +23,7 @@ class GridWorld:
         layout = TokenLayout(spec, segments, view_size)
         self.engine = GridEngine(spec, num_envs, layout)
         self.observation_space = token_space(layout.nvec)
+        self.columns = {"obs": slice(0, layout.width)}
         self.action_space = spaces.Discrete(self.engine.num_actions)
 
     def reset(self, seed: int | None) -> np.ndarray:

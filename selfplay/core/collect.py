@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curiosity.source import Rows
 from selfplay.core.learner import Act, Learner
 from selfplay.core.transitions import NO_STATE, Transitions
 
@@ -18,15 +20,18 @@ from selfplay.core.transitions import NO_STATE, Transitions
 class World(Protocol):
     """N environments stepped together, without Gymnasium's copies. The spaces are those of one environment.
 
-    Observations are uint8 tokens [N, P] (space MultiDiscrete [P]) or float32 vectors [N, D] (space Box [D]).
+    Observations are uint8 tokens [N, P] (space MultiDiscrete [P]) or float32 vectors [N, D] (space Box [D]). A row may
+    hold more, for reward sources only: `columns` names its parts. "obs" is what the player sees and comes first.
+    "shown", where it is there, is what sources take for what the player sees.
     """
 
     num_envs: int
     observation_space: gymnasium.Space
     action_space: gymnasium.Space
+    columns: Mapping[str, slice]
 
     def reset(self, seed: int | None) -> np.ndarray:
-        """Begin a new episode in every environment; the first observations [N, P]. None: go on with the streams."""
+        """Begin a new episode in every environment; the first rows [N, W]. None: go on with the streams."""
         ...
 
     def step(
@@ -40,7 +45,7 @@ class World(Protocol):
     ) -> None:
         """Step all environments with action int64 [N] and begin new episodes where one ended.
 
-        Writes the true successors to next_obs_out [N, P], what to act on next to obs_out [N, P] (the first observation
+        Writes the true successors to next_obs_out [N, W], what to act on next to obs_out [N, W] (the first observation
         of the new episode where one ended, else the successor), float64 [N], bool [N] and bool [N]. Nothing that is
         written to is kept.
         """
@@ -82,8 +87,15 @@ class Rollout:
             raise ValueError(f"rollout: action space must be Discrete, got {world.action_space}")
         self.num_steps = steps
         zeros = partial(torch.zeros, pin_memory=pinned)
-        self.obs = zeros(steps + 1, envs, space.shape[0], dtype=dtype)
-        self.next_obs = zeros(steps, envs, space.shape[0], dtype=dtype)
+        self.columns = dict(world.columns)
+        width, self.row_width = space.shape[0], max(part.stop for part in self.columns.values())
+        if self.columns["obs"] != slice(0, width):
+            raise ValueError(f"rollout: a row must begin with {width} columns 'obs', got {self.columns['obs']}")
+        self.obs = zeros(steps + 1, envs, width, dtype=dtype)
+        self.next_obs = zeros(steps, envs, width, dtype=dtype)
+        wide = self.row_width > width
+        self.rows = zeros(steps + 1, envs, self.row_width, dtype=dtype) if wide else self.obs
+        self.next_rows = zeros(steps, envs, self.row_width, dtype=dtype) if wide else self.next_obs
         self.action = zeros(steps, envs, dtype=torch.int64)
         self.log_prob = zeros(steps, envs)
         self.value = zeros(steps, envs, streams)
@@ -98,19 +110,19 @@ class Rollout:
 
     def start(self, world: World, seed: int | None) -> None:
         """Reset the world; its first observations are acted on next."""
-        self.obs[-1] = torch.from_numpy(world.reset(seed))
+        self.rows[-1] = torch.from_numpy(world.reset(seed))
         self.state[-1] = 0
         self.episode_return[:] = 0
         self.episode_length[:] = 0
         self.started = True
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The episodes under way: obs [N, P] to act on, episode_return [N], episode_length [N].
+        """The episodes under way: the rows to act on, obs [N, W], episode_return [N], episode_length [N].
 
         With a memory also state [N, H], what is remembered of them.
         """
         state = {
-            "obs": self.obs[-1].clone(),
+            "obs": self.rows[-1].clone(),
             "episode_return": torch.from_numpy(self.episode_return.copy()),
             "episode_length": torch.from_numpy(self.episode_length.copy()),
         }
@@ -127,12 +139,22 @@ class Rollout:
                     f"rollout state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
                     f"got {state[key].dtype} {list(state[key].shape)}"
                 )
-        self.obs[-1] = state["obs"]
+        self.rows[-1] = state["obs"]
         self.episode_return[:] = state["episode_return"].numpy()
         self.episode_length[:] = state["episode_length"].numpy()
         if "state" in state:
             self.state[-1] = state["state"]
         self.started = True
+
+
+def _channels(rollout: Rollout) -> dict[str, Rows]:
+    """What a row holds beside the player's observation, before and after every step."""
+    found = {}
+    for name, part in rollout.columns.items():
+        if part != rollout.columns["obs"]:
+            rows = Rows(rollout.rows[:-1, :, part], rollout.next_rows[..., part])
+            found["obs" if name == "shown" else name] = rows
+    return found
 
 
 def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitions, EpisodeStats]:
@@ -144,15 +166,18 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         raise ValueError("collect: the rollout was not started, call rollout.start(world, seed) first")
     r = rollout
     remembers = r.state.shape[2] > 0
-    r.obs[0] = r.obs[-1]
+    wide, width = r.rows is not r.obs, r.obs.shape[2]
+    r.rows[0] = r.rows[-1]
     r.state[0] = r.state[-1]
-    obs, next_obs, action = r.obs.numpy(), r.next_obs.numpy(), r.action.numpy()
+    rows, next_rows, action = r.rows.numpy(), r.next_rows.numpy(), r.action.numpy()
     terminated, truncated = r.terminated.numpy(), r.truncated.numpy()
     returns, lengths, successes = [], [], []
     for t in range(r.num_steps):
         after = r.state[t + 1] if remembers else NO_STATE
+        if wide:
+            r.obs[t] = r.rows[t, :, :width]
         learner.act(r.obs[t], r.state[t], out=Act(r.action[t], r.log_prob[t], r.value[t], after))
-        world.step(action[t], next_obs[t], obs[t + 1], r.reward[t], terminated[t], truncated[t])
+        world.step(action[t], next_rows[t], rows[t + 1], r.reward[t], terminated[t], truncated[t])
         r.episode_return += r.reward[t]
         r.episode_length += 1
         ended = np.flatnonzero(terminated[t] | truncated[t])
@@ -163,6 +188,8 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
             r.episode_return[ended] = 0
             r.episode_length[ended] = 0
             r.state[t + 1, ended] = 0
+    if wide:
+        r.next_obs.copy_(r.next_rows[..., :width])
     transitions = Transitions(
         obs=r.obs[:-1],
         action=r.action,
@@ -174,6 +201,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         task_reward=torch.from_numpy(r.reward).float(),
         mask=r.mask,
         state=r.state[:-1],
+        channels=_channels(r),
     )
     stats = EpisodeStats(
         np.concatenate([np.zeros(0), *returns]),

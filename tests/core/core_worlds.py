@@ -80,6 +80,7 @@ class CueWorld:
         self.terminates, self.pays_always = terminates, pays_always
         self.observation_space = gymnasium.spaces.MultiDiscrete([actions + 1])
         self.action_space = gymnasium.spaces.Discrete(actions)
+        self.columns = {"obs": slice(0, 1)}
 
     def reset(self, seed):
         self.rng = np.random.default_rng(seed)
@@ -111,6 +112,7 @@ class RecallWorld:
         self.num_envs, self.actions, self.length = num_envs, actions, length
         self.observation_space = gymnasium.spaces.MultiDiscrete([actions + 2])
         self.action_space = gymnasium.spaces.Discrete(actions)
+        self.columns = {"obs": slice(0, 1)}
 
     def reset(self, seed):
         self.rng = np.random.default_rng(seed)
