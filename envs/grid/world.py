@@ -7,31 +7,49 @@ from collections.abc import Sequence
 import numpy as np
 from gymnasium import spaces
 
+from envs.grid.channels import ChannelLayout
 from envs.grid.engine import GridEngine
 from envs.grid.levels.spec import LevelSpec
-from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout, token_space
+from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
 
 
 class GridWorld:
     """N worlds of one level. What its methods take and give is written at `selfplay.core.collect.World`.
 
     segments, view_size: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
+    channels: what else is written, from "position" and "state" (`envs.grid.channels`). Rows then are wider, uint8
+    [N, W]: first the policy's P tokens, of which alone `observation_space` speaks, then each channel's.
+
+    row_width: W.  columns: "obs" and the channels to their part of a row.  channel_spaces: the same to their spaces.
+    pixels: the same to what their tokens look like, float32 [P, V, 3] (`envs.grid.channels.token_pixels`).
+    layout: the policy's tokens.
     """
 
-    def __init__(self, spec: LevelSpec, num_envs: int, segments: Sequence[str] = DEFAULT_SEGMENTS, view_size: int = 7):
+    def __init__(
+        self,
+        spec: LevelSpec,
+        num_envs: int,
+        segments: Sequence[str] = DEFAULT_SEGMENTS,
+        view_size: int = 7,
+        channels: Sequence[str] = (),
+    ):
         self.num_envs = num_envs
-        layout = TokenLayout(spec, segments, view_size)
-        self.engine = GridEngine(spec, num_envs, layout)
-        self.observation_space = token_space(layout.nvec)
-        self.columns = {"obs": slice(0, layout.width)}
+        self.layout = TokenLayout(spec, segments, view_size)
+        rows = ChannelLayout(spec, self.layout, channels)
+        self.engine = GridEngine(spec, num_envs, rows)
+        self.row_width = rows.width
+        self.columns = rows.columns
+        self.channel_spaces = rows.spaces()
+        self.pixels = rows.pixels()
+        self.observation_space = self.channel_spaces["obs"]
         self.action_space = spaces.Discrete(self.engine.num_actions)
 
     def reset(self, seed: int | None) -> np.ndarray:
-        """Fresh levels everywhere; the first observations, uint8 [N, P]. seed None: go on with the random streams."""
+        """Fresh levels everywhere; the first rows, uint8 [N, W]. seed None: go on with the random streams."""
         if seed is not None:
             self.engine.seed(seed)
         self.engine.generate()
-        obs = np.empty((self.num_envs, self.engine.layout.width), np.uint8)
+        obs = np.empty((self.num_envs, self.row_width), np.uint8)
         self.engine.write_tokens(obs)
         return obs
 
@@ -44,7 +62,7 @@ class GridWorld:
         terminated_out: np.ndarray,
         truncated_out: np.ndarray,
     ) -> None:
-        """Step all worlds with action int64 [N]; one kernel launch writes everything."""
+        """Step all worlds with action int64 [N]; one kernel launch writes everything. Rows are uint8 [N, W]."""
         self.engine.advance(action, reward_out, terminated_out, truncated_out, obs_out, next_obs_out)
 
     def state_dict(self) -> dict[str, np.ndarray]:
