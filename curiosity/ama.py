@@ -1,0 +1,48 @@
+"""AMA: the error of guessing what comes next, less what cannot be guessed."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from curiosity.config import AMAConfig
+from curiosity.networks import mlp
+from curiosity.prediction import Prediction
+from curiosity.source import Surroundings
+
+FLOOR = -7.0  # of log σ²: what never varies must not make the loss infinite
+
+
+class AMA(Prediction):
+    """r = max(‖φ(s′) − μ‖² − λ Σ_d σ²_d, 0), where the model gives μ and σ² of every feature d.
+
+    Mavor-Parker et al. 2022, "How to stay curious while avoiding noisy TVs using aleatoric uncertainty estimation"
+    (arXiv 2102.04399). Minimises Σ_d e^(−log σ²_d) err²_d + λ log σ²_d, mean over steps: least at σ² = E[err²]/λ, so
+    that pure noise pays nothing on average before the max. Reads `config.reads`: its pixels (the paper's), or random or
+    inverse features. Differs: one λ in both places; log σ² is kept above −7 by a softplus; perceptrons.
+    """
+
+    name = "ama"
+
+    def __init__(self, config: AMAConfig, surroundings: Surroundings) -> None:
+        self.lam = config.lam
+        super().__init__(config, config.features, surroundings)
+
+    def model(self, inputs: int, width: int, outputs: int) -> nn.Module:
+        """Two hidden layers, for μ and log σ² side by side."""
+        return mlp(inputs, width, width, 2 * outputs)
+
+    def guess(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and log σ², [B, F] both."""
+        mean, spread = self.predictor(inputs).chunk(2, -1)
+        return mean, FLOOR + F.softplus(spread - FLOOR)
+
+    def pay(self, inputs: Tensor, after: Tensor) -> Tensor:
+        """[B]."""
+        mean, log_variance = self.guess(inputs)
+        return ((mean - after).square() - self.lam * log_variance.exp()).sum(-1).clamp_min(0)
+
+    def loss(self, inputs: Tensor, after: Tensor) -> Tensor:
+        """A number."""
+        mean, log_variance = self.guess(inputs)
+        return ((mean - after).square() * (-log_variance).exp() + self.lam * log_variance).sum(-1).mean()

@@ -1,0 +1,61 @@
+"""What all bonuses share: settings, the channel they read, and a state in parts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from curiosity.config import BonusConfig
+from curiosity.source import Surroundings
+
+
+class Part(Protocol):
+    """A piece of a bonus that has a state: a module, a trainer, a memory."""
+
+    def state_dict(self) -> Mapping[str, Tensor]: ...
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> object: ...
+
+
+class Bonus:
+    """A `RewardSource` but for `reward` and `fit`. Its state is that of `parts`, by name."""
+
+    name: str
+
+    def __init__(self, config: BonusConfig, surroundings: Surroundings) -> None:
+        self.space = surroundings.space(config.reads, self.name)
+        self.episodic = config.episodic
+        self.reads = config.reads
+        self.device = torch.device(surroundings.device)
+        self.seed = zlib.crc32(f"{self.name} {surroundings.seed}".encode())  # another stream than the learner's
+        self.parts: dict[str, Part] = {}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that is needed to go on bit-identically, flat and copied."""
+        return {
+            f"{part}.{key}": tensor.detach().clone()
+            for part, holder in self.parts.items()
+            for key, tensor in holder.state_dict().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave; `ValueError` names the first key that is missing, unknown or misshapen."""
+        here = self.state_dict()
+        for key in sorted(here.keys() | state.keys()):
+            if key not in state or key not in here:
+                raise ValueError(f"{self.name} state: {key!r} is {'missing' if key in here else 'unknown'}")
+            memory = key.startswith("memory.")  # as long as what is remembered
+            if state[key].dtype != here[key].dtype or (not memory and state[key].shape != here[key].shape):
+                raise ValueError(
+                    f"{self.name} state: {key!r} must be {here[key].dtype} {list(here[key].shape)}, "
+                    f"got {state[key].dtype} {list(state[key].shape)}"
+                )
+        for part, holder in self.parts.items():
+            prefix = f"{part}."
+            holder.load_state_dict(
+                {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+            )

@@ -1,0 +1,83 @@
+"""Training: Adam over shuffled minibatches, with a flat state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from curiosity.config import LearnedConfig
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) over a module's parameters that want a gradient."""
+
+    def __init__(self, module: nn.Module, learning_rate: float) -> None:
+        self.learning_rate = learning_rate
+        self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self.mean = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        self.square = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        self.steps = 0
+
+    def step(self, loss: Tensor) -> None:
+        """One step down the gradient of `loss`, a number."""
+        gradients = torch.autograd.grad(loss, list(self.parameters.values()))
+        self.steps += 1
+        rate = self.learning_rate / (1 - BETA_1**self.steps)
+        root = 1 / math.sqrt(1 - BETA_2**self.steps)
+        with torch.no_grad():
+            for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+                mean, square = self.mean[name], self.square[name]
+                mean.lerp_(gradient, 1 - BETA_1)
+                square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+                parameter.addcdiv_(mean, (square.sqrt() * root).add_(EPSILON), value=-rate)
+
+
+class Trainer:
+    """Fits `module` to batch after batch by the settings in `config`; its shuffles are drawn from `seed`."""
+
+    def __init__(self, module: nn.Module, config: LearnedConfig, seed: int) -> None:
+        self.config = config
+        self.adam = Adam(module, config.learning_rate)
+        self.generator = torch.Generator()  # on the CPU, so that a run can move between devices
+        self.generator.manual_seed(seed)
+
+    def run(self, count: int, loss: Callable[[Tensor], Mapping[str, Tensor]], device: torch.device) -> dict[str, float]:
+        """Minimise over `count` steps; `loss` takes int64 [B] of their numbers and gives "loss" beside other numbers.
+
+        Returns the means over the gradient steps; raises `FloatingPointError` where the loss is not finite.
+        """
+        history: list[Mapping[str, Tensor]] = []
+        chosen = max(1, round(count * self.config.proportion)) if count else 0
+        for _ in range(self.config.epochs if count else 0):
+            order = torch.randperm(count, generator=self.generator)[:chosen].to(device)
+            for index in order.tensor_split(max(1, round(chosen / self.config.minibatch_size))):
+                metrics = loss(index)
+                self.adam.step(metrics["loss"])
+                history.append({key: value.detach() for key, value in metrics.items()})
+        means = {key: float(torch.stack([one[key] for one in history]).mean()) for key in history[0]} if history else {}
+        if not all(math.isfinite(value) for value in means.values()):
+            raise FloatingPointError(f"curiosity: training gave {means}, expected finite numbers")
+        return means
+
+    def draw(self, high: int, *shape: int) -> Tensor:
+        """Whole numbers below `high`, int64 [shape], from the trainer's stream."""
+        return torch.randint(high, shape, generator=self.generator)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Flat: both moments of every parameter, the number of steps, the random stream."""
+        state = {"steps": torch.tensor(self.adam.steps), "generator": self.generator.get_state()}
+        state |= {f"mean.{name}": tensor.clone() for name, tensor in self.adam.mean.items()}
+        return state | {f"square.{name}": tensor.clone() for name, tensor in self.adam.square.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave; names and shapes have been checked."""
+        self.adam.steps = int(state["steps"])
+        self.generator.set_state(state["generator"].cpu())
+        for name in self.adam.parameters:
+            self.adam.mean[name].copy_(state[f"mean.{name}"])
+            self.adam.square[name].copy_(state[f"square.{name}"])

@@ -1,0 +1,172 @@
+"""Visits: states to 64-bit keys, and how often each was met, in a life and in an episode.
+
+Everything is exact in the order of time (and within a step, of environments), by sorting; no loop over steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import gymnasium
+import torch
+from torch import Tensor
+
+from curiosity.source import Batch
+from curiosity.steps import Segments, played, segments
+
+
+def _odd(count: int, seed: int) -> Tensor:
+    """Random odd numbers, int64 [count]."""
+    generator = torch.Generator()
+    generator.manual_seed(seed)
+    return torch.randint(-(2**63), 2**63 - 1, (count,), generator=generator) | 1
+
+
+class Keys:
+    """Rows to 64-bit keys: k = Σ_p a_p·c_p modulo 2⁶⁴ with random odd a_p: multilinear hashing (Carter, Wegman 1979).
+
+    c is the token, or for a vector the number of its bin, ⌊x / bin_width⌋. Equal rows have equal keys; two others
+    share one with a chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
+    """
+
+    def __init__(self, space: gymnasium.Space, seed: int, bin_width: float, device: torch.device) -> None:
+        self.bin_width = None if isinstance(space, gymnasium.spaces.MultiDiscrete) else bin_width
+        self.factors = _odd(int((space.shape or (1,))[0]), seed).to(device)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """[B, P] to int64 [B]."""
+        codes = rows.long() if self.bin_width is None else (rows.double() / self.bin_width).floor().long()
+        return (codes * self.factors).sum(-1)
+
+    def around(self, batch: Batch, channel: str) -> tuple[Tensor, Tensor]:
+        """Keys of the states before and after the played steps of a batch, int64 [S] both."""
+        steps = played(batch, channel)
+        keys = self(steps.states)
+        return keys[steps.now], keys[steps.next]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """factors int64 [P]: keys mean nothing without them."""
+        return {"factors": self.factors}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
+        self.factors = state["factors"].to(self.factors.device, copy=True)
+
+
+def order_of_visit(keys: Tensor) -> Tensor:
+    """For each of keys int64 [S] how many equal ones come before it, int64 [S]."""
+    ordered, order = keys.sort(stable=True)
+    place = torch.arange(len(keys), device=keys.device)
+    first = torch.ones_like(ordered, dtype=torch.bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    start = torch.where(first, place, 0).cummax(0).values if len(keys) else place
+    return torch.empty_like(place).index_copy_(0, order, place - start)
+
+
+class Counter:
+    """How often each key was met: keys int64 [M] ascending, counts int64 [M]."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.keys = torch.empty(0, dtype=torch.int64, device=device)
+        self.counts = torch.empty(0, dtype=torch.int64, device=device)
+
+    def known(self, keys: Tensor) -> Tensor:
+        """How often each of keys [S] was met so far, int64 [S]."""
+        if len(self.keys) == 0:
+            return torch.zeros_like(keys)
+        place = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
+        return torch.where(self.keys[place] == keys, self.counts[place], 0)
+
+    def numbers(self, keys: Tensor) -> Tensor:
+        """Which visit to its key each of keys [S] would be, if they came one after the other: int64 [S], from 1."""
+        return self.known(keys) + order_of_visit(keys) + 1
+
+    def add(self, keys: Tensor) -> None:
+        """Meet keys [S]."""
+        fresh, counts = keys.unique(return_counts=True)
+        place = torch.searchsorted(self.keys, fresh)
+        old = torch.zeros_like(fresh, dtype=torch.bool)
+        if len(self.keys):
+            old = self.keys[place.clamp_max(len(self.keys) - 1)] == fresh
+            self.counts.index_add_(0, place[old], counts[old])
+        fresh, counts, place = fresh[~old], counts[~old], place[~old]
+        at = place + torch.arange(len(place), device=keys.device)
+        kept = torch.ones(len(self.keys) + len(fresh), dtype=torch.bool, device=keys.device)
+        kept[at] = False
+        merged = [torch.empty(len(kept), dtype=torch.int64, device=keys.device) for _ in range(2)]
+        for tensor, before, new in zip(merged, (self.keys, self.counts), (fresh, counts), strict=True):
+            tensor[kept], tensor[at] = before, new
+        self.keys, self.counts = merged
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """keys and counts, int64 [M]."""
+        return {"keys": self.keys, "counts": self.counts}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
+        if state["keys"].dim() != 1 or state["keys"].shape != state["counts"].shape:
+            raise ValueError(
+                f"visits: keys and counts must be [M] alike, got {list(state['keys'].shape)} "
+                f"and {list(state['counts'].shape)}"
+            )
+        device = self.keys.device
+        self.keys, self.counts = (state[key].to(device, copy=True) for key in ("keys", "counts"))
+
+
+class EpisodeVisits:
+    """Which visit of its episode each state is, for N environments whose episodes go on from batch to batch.
+
+    The state that an episode begins in counts as visited. Other numbers of environments than before begin anew.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._of_env, self._of_episode = _odd(2, seed).tolist()  # an environment and an episode are two more tokens
+        self.open = torch.zeros(0, dtype=torch.bool, device=device)
+        self.known = Counter(device)  # of the episodes under way
+        self.env = self.known.keys  # [M], whose each of them is
+
+    def numbers(self, batch: Batch, before: Tensor, after: Tensor) -> Tensor:
+        """Which visit of its episode the state after each played step is, int64 [S], from 1.
+
+        before, after: keys int64 [S] of the states around the played steps.
+        """
+        _, _, episode, keys = self._visits(batch, before, after)
+        known = torch.where(episode == 0, self.known.known(keys), 0) if self._goes_on(batch) else 0
+        numbers = known + order_of_visit(keys + self._of_episode * episode) + 1
+        return numbers[len(keys) - len(after) :]
+
+    def add(self, batch: Batch, before: Tensor, after: Tensor) -> None:
+        """Meet the states of a batch and keep those of episodes that go on."""
+        parts, env, episode, keys = self._visits(batch, before, after)
+        if not self._goes_on(batch):
+            self.known, self.env = Counter(keys.device), keys[:0]
+        last = parts.episode[-1]
+        new = parts.open[env] & (episode == last[env])
+        old = parts.open[self.env] & (last[self.env] == 0)
+        env = torch.cat([self.env[old], env[new]])
+        counts = torch.cat([self.known.counts[old], torch.ones_like(keys[new])])
+        keys, place = torch.cat([self.known.keys[old], keys[new]]).unique(return_inverse=True)
+        self.known.keys, self.known.counts = keys, torch.zeros_like(keys).index_add_(0, place, counts)
+        self.env = torch.zeros_like(keys).index_copy_(0, place, env)
+        self.open = parts.open
+
+    def _goes_on(self, batch: Batch) -> bool:
+        return len(self.open) == batch.mask.shape[1]
+
+    def _visits(self, batch: Batch, before: Tensor, after: Tensor) -> tuple[Segments, Tensor, Tensor, Tensor]:
+        """Environment, episode and key of all V visits in a batch: the beginnings, then the states after each step."""
+        parts = segments(batch, self.open if self._goes_on(batch) else torch.zeros_like(batch.mask[0]))
+        everyone = torch.arange(batch.mask.shape[1], device=batch.mask.device).expand_as(batch.mask)
+        env, episode = (torch.cat([of[parts.begins], of[batch.mask]]) for of in (everyone, parts.episode))
+        return parts, env, episode, torch.cat([before[parts.begins[batch.mask]], after]) + self._of_env * env
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way."""
+        return {"open": self.open, "env": self.env, **self.known.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state_dict` gave."""
+        if state["env"].shape != state["keys"].shape or state["open"].dim() != 1:
+            raise ValueError("visits: expected open [N], and env, keys and counts [M] alike")
+        self.known.load_state_dict(state)
+        self.open, self.env = (state[key].to(self.open.device, copy=True) for key in ("open", "env"))
