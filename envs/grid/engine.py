@@ -18,6 +18,7 @@ from envs.grid.obstacles import move_obstacles, note_what_is_ahead
 from envs.grid.pool import LevelPool, make_pool
 from envs.grid.rng import seed_streams
 from envs.grid.state import OVER, GridState
+from envs.grid.symbols import IDLE
 from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
 
 # What `_advance` is to do with a world.
@@ -178,25 +179,27 @@ class GridEngine:
     def advance(
         self, actions: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray,
         observation: np.ndarray, successor: np.ndarray | None = None, active: np.ndarray | None = None,
-        regenerate: bool = True,
+        regenerate: bool = True, layout: RowLayout | None = None, may_idle: bool = False,
     ) -> None:  # fmt: skip
         """Step, write what came of it, draw fresh levels where an episode ended, write what to act on: one launch.
 
         successor: uint8 [N, P], the true outcome of the step, never a fresh level.
         observation: uint8 [N, P], what to act on next; where no level was drawn, the same as the successor.
+        layout: of these rows, by default the engine's own.  may_idle: whether actions may be `symbols.IDLE`.
         The rest as in `step`. Only worlds where active (bool [N]) holds are touched.
         """
         if regenerate:
             self._require_generator()
+        layout = self.layout if layout is None else layout
         task = self._tasks(STEP, active)
-        actions = self.checked_actions(actions, task)
+        actions = self.checked_actions(actions, task, may_idle)
         self._check_outcome(reward, terminated, truncated)
-        rows = (self.num_envs, self.layout.width)
+        rows = (self.num_envs, layout.width)
         _check("observation", observation, rows, np.uint8)
         if successor is not None:
             _check("successor", successor, rows, np.uint8)
         self._launch(
-            task, self.layout, actions, reward, terminated, truncated, observation,
+            task, layout, actions, reward, terminated, truncated, observation,
             successor, successor is not None, None, regenerate,
         )  # fmt: skip
 
@@ -238,7 +241,9 @@ class GridEngine:
         _check_contiguous(out)
         self.write(out.reshape(self.num_envs, -1), full_image_layout(self.spec), active)
 
-    def checked_actions(self, actions: np.ndarray, task: np.ndarray | None = None) -> np.ndarray:
+    def checked_actions(
+        self, actions: np.ndarray, task: np.ndarray | None = None, may_idle: bool = False
+    ) -> np.ndarray:
         """`actions` as int64 [N]; ValueError naming the first world that would step by an action out of range."""
         array = np.asarray(actions)
         if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
@@ -248,6 +253,8 @@ class GridEngine:
             wrong = array.view(np.uint64) >= self.num_actions
             if task is not None:
                 wrong &= task == STEP
+            if may_idle:
+                wrong &= array != IDLE
             if wrong.any():
                 n = int(wrong.argmax())
                 raise ValueError(f"action of environment {n} is {array[n]}, expected 0 to {self.num_actions - 1}")

@@ -34,6 +34,7 @@ from envs.grid.symbols import (
     FORWARD,
     GOAL,
     GREY,
+    IDLE,
     KEY,
     LAVA,
     LEFT,
@@ -111,7 +112,7 @@ def _toggled(cell, carried):
 def transition(cells, agent, action, rule, max_steps):
     """One action in one world, in place.
 
-    cells uint16 [W, H], agent int32 [14], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1), rule one of
+    cells uint16 [W, H], agent int32 [14], action int (MiniGrid's seven; with RULE_HALLWAY 0 and 1; IDLE), rule one of
     `envs.grid.levels.rules`, max_steps in steps. Returns (reward float64, terminated bool, truncated bool).
     The action is not checked. What moves by itself has moved before (`envs.grid.obstacles`).
     """
@@ -128,7 +129,7 @@ def transition(cells, agent, action, rule, max_steps):
     moves = action == FORWARD
     dx, dy = step_x(direction), step_y(direction)
     if rule == RULE_HALLWAY:
-        moves = True
+        moves = action != IDLE
         dx, dy = (1, 0) if action == 1 else (-1, 0)
     x, y = agent[X] + dx, agent[Y] + dy
     inside = x >= 0 and y >= 0 and x < width and y < height

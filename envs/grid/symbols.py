@@ -24,6 +24,7 @@ UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(11)
 RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(6)
 OPEN, CLOSED, LOCKED = range(3)
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
+IDLE = 7  # beyond every level's actions: takes a step and does nothing else
 
 LOOK = 0x1FF  # the bits an observer sees
 TARGET = 0x8000
