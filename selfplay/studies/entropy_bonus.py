@@ -10,7 +10,9 @@ from selfplay.studies.study import Arm, Claim, Measure, Run, Study
 
 
 def _arm(name: str, weight: str) -> Arm:
-    run = Run("ppo", "grid/DoorKey-6x6-v0", 600_000, {"num_envs": "512", "ppo.entropy": weight})
+    run = Run(
+        "ppo", "grid/DoorKey-6x6-v0", 1_000_000, {"num_envs": "256", "eval_episodes": "128", "ppo.entropy": weight}
+    )
     return Arm(name, run, {"entropy bonus": weight})
 
 
@@ -32,5 +34,5 @@ STUDY = Study(
     curves=("eval/success", "train/entropy"),
     seeds=10,
     quick_seeds=2,
-    quick_steps=100_000,
+    quick_steps=50_000,
 )

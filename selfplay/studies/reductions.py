@@ -55,7 +55,7 @@ class LateMean:
 
 @dataclass(frozen=True)
 class AreaUnderCurve:
-    """The area under the curve by the trapezoid rule, over the span of steps it was logged for: a mean over training."""
+    """The area under the curve (trapezoid rule) over the span of steps it was logged for: a mean over training."""
 
     def __call__(self, steps: Sequence[float], values: Sequence[float], budget: float) -> Value:
         span = steps[-1] - steps[0]
@@ -81,7 +81,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class FirstStep:
-    """The first step logged with a value of at least `threshold`; right-censored at the budget where there is none."""
+    """The first step logged with a value of at least `threshold`; right-censored at the end where there is none."""
 
     threshold: float
 
@@ -89,7 +89,7 @@ class FirstStep:
         for step, value in zip(steps, values, strict=True):
             if value >= self.threshold:
                 return Value(step, step)
-        return Value(budget, math.inf)
+        return Value(max(budget, steps[-1]), math.inf)
 
     def __str__(self) -> str:
         return f"first step with {self.threshold:g} or more"

@@ -29,7 +29,7 @@ def _train(request: dict[str, Any]) -> dict[str, Any]:
         run_training(
             method, env, run_dir=run_dir, quiet=True, steps=request["steps"], seed=request["seed"],
             overrides=request["overrides"], threads=request["threads"],
-            checkpoint_seconds=request["checkpoint_seconds"],
+            checkpoint_seconds=request["checkpoint_seconds"], pictures=False,
         )  # fmt: skip
     except UserError as error:
         return {"error": one_line(error.message)}
