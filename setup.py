@@ -32,6 +32,7 @@ setup(
         "selfplay.game",
         "selfplay.rewards",
         "selfplay.stages",
+        "selfplay.studies",
     ],
     package_dir={"": "."},
     install_requires=[

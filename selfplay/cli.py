@@ -14,6 +14,7 @@ from selfplay.bench.command import bench
 from selfplay.errors import UserError, unknown
 from selfplay.methods import METHODS
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
+from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
 
 
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 main.add_command(bench)
+main.add_command(study)
 
 
 @main.command()

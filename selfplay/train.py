@@ -42,11 +42,14 @@ def run_training(
     threads: int | None = None,
     quiet: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    pictures: bool = True,
 ) -> Path:
     """Train `method` on `env` for `steps` environment steps and return the run folder.
 
     The same call with the same folder takes the run up again; a finished one is left as it is.
     overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
+    pictures: whether TensorBoard gets them at every evaluation; drawing an episode can take longer than learning from
+        a hundred thousand steps. Nothing else depends on it.
 
     Raises:
         UserError: whatever the user can put right, in one line.
@@ -78,7 +81,7 @@ def run_training(
         resumed = folder.start(config, threads=threads)
         saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
         if saved is None or saved.step < steps:
-            _train(stage, folder, saved, config, quiet, checkpoint_seconds)
+            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures)
     if not quiet:
         from selfplay.summary import print_summary
 
@@ -93,6 +96,7 @@ def _train(
     config: dict[str, Any],
     quiet: bool,
     checkpoint_seconds: float,
+    pictures: bool,
 ) -> None:
     """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit)."""
     from selfplay.progress import Progress
@@ -107,7 +111,8 @@ def _train(
         _describe(log, config, stage)
         progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet)
         with StopRequest() as stop, progress:
-            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, fresh=saved is None)
+            fresh = saved is None
+            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, fresh=fresh)
     except FloatingPointError as error:
         raise UserError(
             f"training diverged after {stage.steps:,} steps: {error}; try a smaller learning rate"
@@ -150,7 +155,7 @@ def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:
 
 def _loop(
     stage: Stage, log: RunLog, folder: RunDir, steps: int, stop: StopRequest, progress: Progress,
-    checkpoint_seconds: float, fresh: bool,
+    checkpoint_seconds: float, pictures: bool, fresh: bool,
 ) -> None:  # fmt: skip
     progress.update(stage.steps, {"compiling": "the kernels, once per machine"})
     if fresh:
@@ -171,7 +176,8 @@ def _loop(
         scalars = report.scalars
         if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()
-            _draw(stage, log)
+            if pictures:
+                _draw(stage, log)
         log.metrics(stage.steps, scalars)
         log.proposals(report.proposals)
         log.timings(stage.steps, {"steps_per_second": (stage.steps - before) / seconds, "iteration_seconds": seconds})

@@ -1,0 +1,1 @@
+"""Declared experiments: arms × seeds, measures, and claims that are registered before anything runs."""

@@ -1,0 +1,66 @@
+"""The command `selfplay study`. Bodies import late, as in `selfplay.cli`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from selfplay.options import AT_LEAST_1, Seconds
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--seeds", type=AT_LEAST_1, metavar="N", help="Seeds of every arm.  [default: the study's]")
+@click.option("--jobs", type=AT_LEAST_1, metavar="N", help="Runs side by side.  [default: the cores, one less if busy]")
+@click.option("--threads", type=AT_LEAST_1, default=1, show_default=True, help="Threads of each run.")
+@click.option("--quick", is_flag=True, help="The small version, to see that it works; in a folder of its own.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="[default: runs/study-NAME]")
+@click.option("--arms", "pattern", default="*", metavar="PATTERN", help="Only arms like this, such as 'icm*'.")
+@click.option(
+    "--checkpoint-every", type=Seconds(), default=30.0, show_default=True, metavar="SECONDS",
+    help="Seconds between two checkpoints of a run.",
+)  # fmt: skip
+@click.option("--report-only", is_flag=True, help="Only write the report anew, from the runs that are there.")
+@click.option("--dry-run", is_flag=True, help="Only list the runs and the registered claims.")
+def study(
+    name: str | None,
+    seeds: int | None,
+    jobs: int | None,
+    threads: int,
+    quick: bool,
+    folder: Path | None,
+    pattern: str,
+    checkpoint_every: float,
+    report_only: bool,
+    dry_run: bool,
+) -> None:
+    """Run the study NAME (or a file NAME.py) and report.
+
+    Arms × seeds, claims registered beforehand. The same command goes on where it stopped. Without NAME: list them.
+    """
+    from selfplay.studies import catalogue, plan
+
+    if name is None:
+        for known in catalogue.STUDIES:
+            click.echo(f"{known:20} {catalogue.find_study(known).question}")
+        return
+    declared = catalogue.find_study(name)
+    if quick:
+        declared = plan.quick(declared)
+    folder = folder or plan.default_folder(declared)
+    if report_only:
+        from selfplay.studies.report import write_report
+
+        click.echo(write_report(declared, folder, seeds))
+        return
+    from selfplay.studies.conduct import conduct, show_plan
+
+    tasks = plan.tasks(declared, folder, seeds, pattern)
+    if dry_run:
+        show_plan(declared, tasks)
+        return
+    sys.exit(
+        conduct(declared, folder, tasks, seeds=seeds, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every)
+    )

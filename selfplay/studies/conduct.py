@@ -1,0 +1,77 @@
+"""A study from beginning to end: check, register, run what is missing, report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from selfplay.errors import UserError
+from selfplay.jsonfile import write_json
+from selfplay.studies.plan import Task, check_folder, expected_config, finished
+from selfplay.studies.records import FAILURES, read_failures, register
+from selfplay.studies.study import Study
+from selfplay.threads import default_threads, limit_spinning
+
+
+def show_plan(study: Study, tasks: Sequence[Task]) -> None:
+    """Print the question, the claims and every run with its state."""
+    click.echo(f"{study.name}: {study.question}\n")
+    for claim in study.claims:
+        click.echo(f"claim  {claim.text}: {claim.kind} of {claim.registered}")
+    for arm in dict.fromkeys(task.arm.name for task in tasks):
+        run = study.arm(arm).run
+        expected_config(study.arm(arm), 0)
+        sets = "".join(f" --set {key}={value}" for key, value in run.overrides.items())
+        click.echo(f"arm    {arm}: {run.method} --env {run.env} --steps {run.steps}{sets}")
+    for task in tasks:
+        state = "finished" if finished(task) else "begun" if task.folder.exists() else "to do"
+        click.echo(f"run    {task.folder}: {state}")
+
+
+def conduct(
+    study: Study, folder: Path, tasks: Sequence[Task], *, seeds: int | None, jobs: int | None, threads: int,
+    checkpoint_seconds: float,
+) -> int:  # fmt: skip
+    """Run those of `tasks` that are not finished, write the report into `folder`, and return the exit code.
+
+    0: all are finished. 1: some failed; they are named. 130, 143: asked to stop; what was going on is saved.
+
+    Raises:
+        UserError: before anything runs: a setting that is wrong, or a run folder that holds another run.
+    """
+    from selfplay.studies.progress import StudyProgress
+    from selfplay.studies.report import write_report
+    from selfplay.studies.runner import run_tasks
+
+    limit_spinning()
+    for task in tasks:
+        check_folder(task, expected_config(task.arm, task.seed), threads)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"study folder '{folder}' cannot be made: {error.strerror}") from None
+    register(study, folder)
+    todo = [task for task in tasks if not finished(task)]
+    failures = read_failures(folder)
+    with StudyProgress(study.name, len(tasks), len(tasks) - len(todo)) as progress:
+
+        def over(task: Task, why: str | None) -> None:
+            failures.pop(task.name, None)
+            if why is not None:
+                failures[task.name] = why
+            write_json(folder / FAILURES, failures)
+            progress.over(task.name, why)
+
+        code = run_tasks(todo, jobs=jobs or default_threads(), threads=threads,
+                         checkpoint_seconds=checkpoint_seconds, report=over)  # fmt: skip
+    if code:
+        click.echo("stopped; the same command goes on, --report-only reports on what is there", err=True)
+        return code
+    click.echo(write_report(study, folder, seeds))
+    failed = [task.name for task in tasks if task.name in failures]
+    if failed:
+        print(f"error: {len(failed)} of {len(tasks)} runs failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0

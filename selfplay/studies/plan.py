@@ -1,0 +1,100 @@
+"""Which runs a study consists of, where they lie, and how far each has come. The run folders are the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfplay import checkpoint
+from selfplay.config import flatten
+from selfplay.errors import UserError, unknown
+from selfplay.methods import method_settings
+from selfplay.rundir import read_record
+from selfplay.studies.study import Arm, Study
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a study: arm `arm` with seed `seed` in run folder `folder`."""
+
+    arm: Arm
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """`arm/s0`."""
+        return f"{self.arm.name}/s{self.seed}"
+
+
+def quick(study: Study) -> Study:
+    """The study with `quick_seeds` and `quick_steps`; its name says so, and so does its folder."""
+    arms = tuple(
+        dataclasses.replace(arm, run=dataclasses.replace(arm.run, steps=min(arm.run.steps, study.quick_steps)))
+        for arm in study.arms
+    )
+    return dataclasses.replace(study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds)
+
+
+def default_folder(study: Study) -> Path:
+    """`runs/study-NAME`."""
+    return Path("runs") / f"study-{study.name}"
+
+
+def tasks(study: Study, folder: Path, seeds: int | None = None, pattern: str = "*") -> list[Task]:
+    """Every run of the arms that match `pattern`, in the order they are run: all arms of seed 0, then of seed 1, …
+
+    So a study that was cut off has as many seeds of every arm, give or take one.
+    """
+    arms = [arm for arm in study.arms if fnmatch.fnmatchcase(arm.name, pattern)]
+    if not arms:
+        raise UserError(f"--arms: {unknown('arm', pattern, [arm.name for arm in study.arms])}")
+    count = study.seeds if seeds is None else seeds
+    return [Task(arm, seed, folder / arm.name / f"s{seed}") for seed in range(count) for arm in arms]
+
+
+def expected_config(arm: Arm, seed: int) -> dict[str, Any]:
+    """What the run's `config.json` must hold as its configuration. UserError where an arm's settings are wrong."""
+    from envs.grid.levels import level_spec
+
+    try:
+        env = f"grid/{level_spec(arm.run.env).id}"
+    except ValueError as error:
+        raise UserError(f"arm {arm.name}: {error}") from None
+    try:
+        settings = method_settings(arm.run.method, arm.run.overrides)
+    except UserError as error:
+        raise UserError(f"arm {arm.name}: {error.message}") from None
+    return {
+        "method": arm.run.method, "env": env, "steps": arm.run.steps, "seed": seed,
+        "settings": settings.model_dump(mode="json"),
+    }  # fmt: skip
+
+
+def finished(task: Task) -> bool:
+    """Whether the run's newest checkpoint is at the end of its budget."""
+    return max(checkpoint.list_steps(task.folder / "checkpoints"), default=0) >= task.arm.run.steps
+
+
+def check_folder(task: Task, config: Mapping[str, Any], threads: int | None = None) -> None:
+    """UserError where the folder holds a run with another configuration, or with another number of threads.
+
+    Steps count as well: a schedule over the budget makes a lengthened run another one.
+    """
+    record = read_record(task.folder)
+    if record is None:
+        return
+    was, now = flatten(record["config"]), flatten(config)
+    if threads is not None:
+        was["threads"], now["threads"] = record["threads"], threads
+    for key, value in now.items():
+        if was.get(key) != value:
+            found = was.get(key, "not there")
+            raise UserError(
+                f"run folder '{task.folder}' was started with {key} = {found}, the study has {value}; "
+                "give another --dir, or remove that folder"
+            )
