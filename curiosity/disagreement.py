@@ -30,7 +30,8 @@ class Disagreement(Prediction):
 
     def pay(self, inputs: Tensor, after: Tensor) -> Tensor:
         """The variance [B] over the models (divided by K), mean over the features."""
-        return self.predictor(inputs).var(0, unbiased=False).mean(-1)
+        guesses = self.predictor(inputs)
+        return (guesses - guesses.mean(0)).square().mean((0, 2))  # ten times as fast as `var`
 
     def loss(self, inputs: Tensor, after: Tensor) -> Tensor:
         """The squared error, summed over the features and models, mean over each model's bootstrap of the steps."""

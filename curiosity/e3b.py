@@ -15,7 +15,7 @@ from curiosity.source import Batch, Surroundings
 from curiosity.steps import played, segments
 from curiosity.training import Trainer
 
-CELLS = 2**22  # numbers in the largest matrix that is made at once
+CELLS = 2**18  # numbers in the largest matrix that is made at once
 
 
 class Ellipse:

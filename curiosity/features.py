@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from curiosity.config import LearnedConfig
 from curiosity.networks import Actions, mlp, network
@@ -74,7 +75,7 @@ class PixelFeatures(nn.Module):
             places = torch.tensor(sizes)[:, None, None]
             pixels = torch.arange(max(sizes))[None, :, None] / (places - 1).clamp_min(1)
         self.register_buffer("table", pixels.float().flatten(0, 1).clone(), persistent=False)
-        self.register_buffer("offsets", torch.arange(len(sizes)) * pixels.shape[1], persistent=False)
+        self.register_buffer("offsets", torch.arange(len(sizes), dtype=torch.int32) * pixels.shape[1], persistent=False)
         self.size = len(sizes) * pixels.shape[2]
 
     def observe(self, rows: Tensor) -> None:
@@ -82,7 +83,7 @@ class PixelFeatures(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """[B, P] to float32 [B, size]."""
-        return self.table[rows.long() + self.offsets].flatten(1) if self.tokens else rows.float()
+        return F.embedding(rows.int() + self.offsets, self.table).flatten(1) if self.tokens else rows.float()
 
 
 class RandomFeatures(nn.Module):

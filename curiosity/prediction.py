@@ -15,6 +15,8 @@ from curiosity.source import Batch, Surroundings
 from curiosity.steps import played, spread
 from curiosity.training import Trainer
 
+CHUNK = 2048  # steps that are paid for at once: what lies between two layers stays in the cache
+
 
 class Prediction(Bonus):
     """Features φ, a model of (φ(s), a) -> φ(s′), and their training. A subclass gives `model`, `pay` and `loss`.
@@ -52,8 +54,12 @@ class Prediction(Bonus):
         """Float32 [T, N]."""
         steps = played(batch, self.reads)
         phi = self.features(steps.states)
-        inputs = torch.cat([phi[steps.now], self.actions.code(steps.action)], -1)
-        return spread(batch, self.pay(inputs, phi[steps.next]))
+        code = self.actions.code(steps.action)
+        paid = [phi.new_zeros(0)]
+        for index in torch.arange(len(code), device=self.device).split(CHUNK):
+            inputs = torch.cat([phi[steps.now[index]], code[index]], -1)
+            paid.append(self.pay(inputs, phi[steps.next[index]]))
+        return spread(batch, torch.cat(paid))
 
     def fit(self, batch: Batch) -> Mapping[str, float]:
         """Metrics: loss, forward_loss; of features that learn also inverse_loss and inverse_accuracy (if Discrete)."""

@@ -15,22 +15,31 @@ from curiosity.source import Batch, Surroundings
 from curiosity.steps import played, spread
 from curiosity.training import Trainer
 
+CHUNK = 2048  # points at once: their distances stay in the cache
+
 
 def neighbour_distance(points: Tensor, chosen: Tensor, k: int) -> Tensor:
     """Distance of each of points [S, F] to its k-th neighbour among points[chosen] (int64 [M]), itself left out: [S].
 
     To the furthest if there are fewer than k; 0 if there are none.
     """
-    among = points[chosen]
-    squares = points.square().sum(-1)[:, None] + among.square().sum(-1) - 2 * points @ among.T
-    squares[chosen, torch.arange(len(chosen), device=points.device)] = torch.inf
     k = min(k, len(chosen) - 1)
     if k < 1:
         return points.new_zeros(len(points))
-    nearest = squares.topk(k, largest=False, sorted=False).indices
-    # the squares above decide who is near; what is paid is worked out without their cancellation
-    apart = torch.stack([(among[nearest[:, i]] - points).square().sum(-1) for i in range(k)])
-    return apart.max(0).values.sqrt()
+    among = points[chosen]
+    norms = among.square().sum(-1)
+    number = torch.full((len(points),), -1, device=points.device)
+    number[chosen] = torch.arange(len(chosen), device=points.device)  # of a point among the chosen
+    out = []
+    for part, its in zip(points.split(CHUNK), number.split(CHUNK), strict=True):
+        near = torch.addmm(norms, part, among.T, alpha=-2)  # squared distances but for the point's own norm
+        own = its >= 0
+        near[own, its[own]] = torch.inf
+        nearest = near.topk(k, largest=False, sorted=False).indices
+        # what is paid is worked out anew, without the cancellation above
+        apart = [(among[nearest[:, i]] - part).square().sum(-1) for i in range(k)]
+        out.append(torch.stack(apart).amax(0).sqrt())
+    return torch.cat(out)
 
 
 class RE3(Bonus):
