@@ -89,7 +89,8 @@ class TVSpec:
         if len(words) != 4:
             raise ValueError(f"TV: {text!r} has {len(words)} words, expected trigger,content,extent,place, "
                              "such as 'remote,k30,view,everywhere'")  # fmt: skip
-        return cls(*words)
+        trigger, content, extent, place = words
+        return cls(trigger, content, extent, place)
 
     def __str__(self) -> str:
         for name, spec in PRESETS.items():

@@ -86,7 +86,8 @@ class NoisyTV:
         world_spec = world.engine.spec
         pose = TokenLayout(world_spec, ("position", "direction"), world.layout.view_size)
         rows = world.engine.layout
-        plan = [*rows.plan.tolist(), *((segment, rows.width + at) for segment, at in pose.plan.tolist())]
+        plan = [(int(segment), int(at)) for segment, at in rows.plan]
+        plan += [(int(segment), rows.width + int(at)) for segment, at in pose.plan]
         self._rows = RowLayout(plan, rows.width + pose.width, rows.view_size)
         self._inner, self._next_inner = (np.zeros((self.num_envs, self._rows.width), np.uint8) for _ in range(2))
         self._nobody = np.zeros(self.num_envs, bool)

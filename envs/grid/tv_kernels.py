@@ -191,12 +191,17 @@ def _show(row, spot, height, canvas, setup, out):
     """Write one row as it goes out: what the player sees, the other of shown and clean, whether in view, channels."""
     size, policy, side = setup.size, setup.policy, side_of(setup)
     place = np.int64(0) if setup.everywhere else place_in_view(row, spot, height, setup)
-    for p in range(policy):
-        out[p] = row[p]
-        out[policy + p] = row[p]
+    # Slices, so that indices are seen not to be negative and loops become vector code.
+    seen, other, behind = out[:policy], out[policy : 2 * policy], out[2 * policy + 1 :]
+    channels = row[policy : policy + setup.channels]
+    clean = row[:policy]
+    for p in range(clean.shape[0]):
+        seen[p] = clean[p]
+    for p in range(clean.shape[0]):
+        other[p] = clean[p]
     out[2 * policy] = 1 + (place >= 0)
-    for c in range(setup.channels):
-        out[2 * policy + 1 + c] = row[policy + c]
+    for c in range(channels.shape[0]):
+        behind[c] = channels[c]
     if place < 0:
         return
     left, top = place // size, place % size

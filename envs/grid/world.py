@@ -22,7 +22,7 @@ class GridWorld:
 
     row_width: W.  columns: "obs" and the channels to their part of a row.  channel_spaces: the same to their spaces.
     pixels: the same to what their tokens look like, float32 [P, V, 3] (`envs.grid.channels.token_pixels`).
-    layout: the policy's tokens.
+    layout: the policy's tokens.  press_action: None, for there is no television here (`envs.grid.tv`).
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class GridWorld:
         channels: Sequence[str] = (),
     ):
         self.num_envs = num_envs
+        self.press_action: int | None = None
         self.layout = TokenLayout(spec, segments, view_size)
         rows = ChannelLayout(spec, self.layout, channels)
         self.engine = GridEngine(spec, num_envs, rows)
