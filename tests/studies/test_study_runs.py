@@ -33,7 +33,8 @@ def arm(name, rate):
     return Arm(name, run, {"rate": name})
 STUDY = Study(
     "tiny", "Does it run?", (arm("slow", "1e-4"), arm("fast", "1e-3")),
-    (Measure("success", "eval/success", LateMean(0.5)), Measure("steps", "eval/success", FirstStep(1.1), better="down")),
+    (Measure("success", "eval/success", LateMean(0.5)),
+     Measure("steps", "eval/success", FirstStep(1.1), better="down")),
     (Claim("fast is better", "success", "fast", "slow", "difference", "> 0"),), ("eval/success",),
     seeds=2, quick_seeds=1, quick_steps=512,
 )
@@ -103,7 +104,7 @@ def test_any_number_of_jobs_gives_the_same_and_failures_leave_the_others_alone(t
         assert f"- Not as registered: {what} changed after the first run" in moved.stdout
 
 
-def longer(folder, steps=300_000):
+def longer(folder, steps=100_000):
     settings = {"num_envs": "64", "eval_episodes": "8"}
     arm = Arm("long", Run("ppo", "grid/Empty-5x5-v0", steps, settings))
     return Task(arm, 0, folder / "long/s0")
@@ -116,6 +117,7 @@ def wait_for_checkpoint(task):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_noticed_and_its_run_goes_on(tmp_path, monkeypatch):
     started = []
 
@@ -154,7 +156,7 @@ def test_a_worker_that_is_always_killed_is_a_failure(tmp_path, monkeypatch):
     assert reports == [(task, "its process was killed by SIGKILL (2 times)")]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_stopping_leaves_a_checkpoint_and_no_process(signum, tiny, tmp_path):
     tiny.write_text(DECLARED.replace("2048", "3_000_000"))
     folder = tmp_path / "runs"
@@ -215,7 +217,7 @@ def test_mistakes_are_one_line(arguments, said, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("Empty-5x5", "Emty-5x5", "arm slow: unknown environment"),
+        ("Empty-5x5", "Emty-5x5", "arm slow: unknown level 'grid/Emty-5x5-v0'"),
         ("num_envs", "num_env", "arm slow: --set: unknown key 'num_env'; did you mean 'num_envs'?"),
         ('"fast", "slow", "diff', '"fst", "slow", "diff', "unknown arm 'fst'; did you mean 'fast'?"),
         ("STUDY =", "STUDIO =", "declares no study"),
