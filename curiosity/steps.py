@@ -70,6 +70,6 @@ def segments(batch: Batch, open: Tensor) -> Segments:
     """
     mask = batch.mask
     goes_on = mask & ~(batch.terminated | batch.truncated)
-    before = torch.cat([open[None], goes_on[:-1]]) if len(mask) else goes_on
+    before = torch.cat([open[None], goes_on[:-1]])
     begins = mask & ~before
-    return Segments(begins, begins.long().cumsum(0), goes_on[-1] if len(mask) else open)
+    return Segments(begins, begins.long().cumsum(0), goes_on[-1])
