@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +12,7 @@ from curiosity.prediction import Prediction
 from curiosity.source import Surroundings
 
 FLOOR = -7.0  # of log σ²: what never varies must not make the loss infinite
+START = -3.0  # of log σ²: at 0 the pixels' errors would be below σ², and nothing paid before it has been learnt
 
 
 class AMA(Prediction):
@@ -19,7 +21,7 @@ class AMA(Prediction):
     Mavor-Parker et al. 2022, "How to stay curious while avoiding noisy TVs using aleatoric uncertainty estimation"
     (arXiv 2102.04399). Minimises Σ_d e^(−log σ²_d) err²_d + λ log σ²_d, mean over steps: least at σ² = E[err²]/λ, so
     that pure noise pays nothing on average before the max. Reads `config.reads`: its pixels (the paper's), or random or
-    inverse features. Differs: one λ in both places; log σ² is kept above −7 by a softplus; perceptrons.
+    inverse features. Differs: one λ in both places; log σ² is kept above −7 by a softplus and begins at −3.
     """
 
     name = "ama"
@@ -30,7 +32,10 @@ class AMA(Prediction):
 
     def model(self, inputs: int, width: int, outputs: int) -> nn.Module:
         """Two hidden layers, for μ and log σ² side by side."""
-        return mlp(inputs, width, width, 2 * outputs)
+        last = nn.Linear(width, 2 * outputs)
+        with torch.no_grad():
+            last.bias[outputs:] = START
+        return nn.Sequential(*mlp(inputs, width, width), nn.ReLU(), last)
 
     def guess(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """μ and log σ², [B, F] both."""

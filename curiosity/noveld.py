@@ -46,7 +46,7 @@ class NovelD(Bonus):
     def fit(self, batch: Batch) -> Mapping[str, float]:
         """Metrics: loss (mean error of RND) and first_share, of the steps that reached what their episode had not."""
         keys = self.key.around(batch, self.keys)
-        first = (self.memory.numbers(batch, *keys) == 1).float()
+        first = int((self.memory.numbers(batch, *keys) == 1).sum())
         self.memory.add(batch, *keys)
         steps = played(batch, self.reads)
-        return self.net.fit(steps.states[steps.next], self.trainer) | {"first_share": float(first.mean())}
+        return self.net.fit(steps.states[steps.next], self.trainer) | {"first_share": first / max(1, len(keys[0]))}

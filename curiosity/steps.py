@@ -34,13 +34,18 @@ def played(batch: Batch, channel: str) -> Steps:
     after = torch.empty_like(number)
     after[:-1][goes_on[:-1]] = number[1:][goes_on[:-1]]
     after[last] = count + torch.arange(int(last.sum()), device=mask.device)
-    states = torch.cat([rows.now[mask], rows.next[last]])
+    states = torch.cat([_where(mask, rows.now), _where(last, rows.next)])
     return Steps(states, torch.arange(count, device=mask.device), after[mask], batch.action[mask])
+
+
+def _where(mask: Tensor, rows: Tensor) -> Tensor:
+    """rows[mask], several times as fast."""
+    return rows.flatten(0, 1).index_select(0, mask.flatten().nonzero()[:, 0])
 
 
 def successors(batch: Batch, channel: str) -> Tensor:
     """The states [S, P] after the played steps, time-major."""
-    return batch.channel(channel).next[batch.mask]
+    return _where(batch.mask, batch.channel(channel).next)
 
 
 def spread(batch: Batch, values: Tensor) -> Tensor:
@@ -70,6 +75,6 @@ def segments(batch: Batch, open: Tensor) -> Segments:
     """
     mask = batch.mask
     goes_on = mask & ~(batch.terminated | batch.truncated)
-    before = torch.cat([open[None], goes_on[:-1]]) if len(mask) else goes_on
+    before = torch.cat([open[None], goes_on[:-1]])
     begins = mask & ~before
-    return Segments(begins, begins.long().cumsum(0), goes_on[-1] if len(mask) else open)
+    return Segments(begins, begins.long().cumsum(0), goes_on[-1])

@@ -120,7 +120,7 @@ class EpisodeVisits:
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
-        self._of_env, self._of_episode = _odd(2, seed).tolist()  # an environment and an episode are two more tokens
+        self.factors = _odd(2, seed).to(device)  # an environment and an episode are two more tokens of a key
         self.open = torch.zeros(0, dtype=torch.bool, device=device)
         self.known = Counter(device)  # of the episodes under way
         self.env = self.known.keys  # [M], whose each of them is
@@ -132,7 +132,7 @@ class EpisodeVisits:
         """
         _, _, episode, keys = self._visits(batch, before, after)
         known = torch.where(episode == 0, self.known.known(keys), 0) if self._goes_on(batch) else 0
-        numbers = known + order_of_visit(keys + self._of_episode * episode) + 1
+        numbers = known + order_of_visit(keys + self.factors[1] * episode) + 1
         return numbers[len(keys) - len(after) :]
 
     def add(self, batch: Batch, before: Tensor, after: Tensor) -> None:
@@ -158,15 +158,17 @@ class EpisodeVisits:
         parts = segments(batch, self.open if self._goes_on(batch) else torch.zeros_like(batch.mask[0]))
         everyone = torch.arange(batch.mask.shape[1], device=batch.mask.device).expand_as(batch.mask)
         env, episode = (torch.cat([of[parts.begins], of[batch.mask]]) for of in (everyone, parts.episode))
-        return parts, env, episode, torch.cat([before[parts.begins[batch.mask]], after]) + self._of_env * env
+        return parts, env, episode, torch.cat([before[parts.begins[batch.mask]], after]) + self.factors[0] * env
 
     def state_dict(self) -> dict[str, Tensor]:
-        """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way."""
-        return {"open": self.open, "env": self.env, **self.known.state_dict()}
+        """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way; factors int64 [2]."""
+        return {"open": self.open, "env": self.env, "factors": self.factors, **self.known.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["env"].shape != state["keys"].shape or state["open"].dim() != 1:
-            raise ValueError("visits: expected open [N], and env, keys and counts [M] alike")
+        if state["env"].shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
+            raise ValueError("visits: expected open [N], factors [2], and env, keys and counts [M] alike")
         self.known.load_state_dict(state)
-        self.open, self.env = (state[key].to(self.open.device, copy=True) for key in ("open", "env"))
+        self.open, self.env, self.factors = (
+            state[key].to(self.open.device, copy=True) for key in ("open", "env", "factors")
+        )

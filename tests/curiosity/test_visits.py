@@ -1,0 +1,75 @@
+"""Visits against dictionaries that walk through the steps one by one."""
+
+from collections import Counter as Tally
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from curiosity_worlds import made_up
+
+from curiosity.visits import Counter, EpisodeVisits, Keys, order_of_visit
+
+CPU = torch.device("cpu")
+
+
+def test_the_order_of_visits_by_hand():
+    assert order_of_visit(torch.tensor([5, 3, 5, 5, 3, 9])).tolist() == [0, 0, 1, 2, 1, 0]
+    assert order_of_visit(torch.tensor([], dtype=torch.int64)).tolist() == []
+
+
+def test_counts_over_many_batches_equal_a_dictionary():
+    rng, counter, tally = np.random.default_rng(0), Counter(CPU), Tally()
+    for size in (0, 1, 50, 0, 400, 7):
+        keys = rng.integers(-(2**62), 2**62, 60)[rng.integers(0, 60, size)]
+        keys = np.concatenate([keys, rng.integers(-9, 9, size)])
+        expected = []
+        for key in keys.tolist():
+            tally[key] += 1
+            expected.append(tally[key])
+        assert counter.numbers(torch.from_numpy(keys)).tolist() == expected
+        counter.add(torch.from_numpy(keys))
+    assert counter.keys.tolist() == sorted(tally)
+    assert counter.counts.tolist() == [tally[key] for key in sorted(tally)]
+
+
+@pytest.mark.parametrize("world", ["grid", "vectors"])
+def test_visits_of_an_episode_equal_a_walk(world):
+    """Begin states count; a step after a gap begins anew; episodes go on over batches."""
+    visits, batch, walks = EpisodeVisits(1, CPU), None, {}
+    space = gymnasium.spaces.MultiDiscrete([2, 3, 2]) if world == "grid" else gymnasium.spaces.Box(-9, 9, (2,))
+    key = Keys(space, 0, 0.1, CPU)
+    for seed in range(5):
+        batch = made_up(world, steps=20, seed=seed, after=batch, ends=0.05)
+        rows = [tensor.numpy() for tensor in batch.channel("position")]
+        expected = []
+        for t in range(20):
+            for n in range(batch.mask.shape[1]):
+                if not batch.mask[t, n]:
+                    walks.pop(n, None)
+                    continue
+                walk = walks.setdefault(n, Tally([tuple(rows[0][t, n].tolist())]))
+                walk[tuple(rows[1][t, n].tolist())] += 1
+                expected.append(walk[tuple(rows[1][t, n].tolist())])
+                if batch.done[t, n]:
+                    del walks[n]
+        around = key.around(batch, "position")
+        assert visits.numbers(batch, *around).tolist() == expected
+        visits.add(batch, *around)
+        assert len(visits.known.keys) == sum(len(walk) for walk in walks.values())
+    assert max(expected) > 2
+
+
+def test_keys_tell_rows_apart():
+    rows = torch.from_numpy(np.stack(np.meshgrid(*[np.arange(7, dtype=np.uint8)] * 5), -1).reshape(-1, 5))
+    keys = Keys(gymnasium.spaces.MultiDiscrete([7] * 5), 0, 0.1, CPU)(rows)
+    assert len(keys.unique()) == len(rows) == 7**5
+    assert torch.equal(keys[[9, 4]], Keys(gymnasium.spaces.MultiDiscrete([7] * 5), 0, 0.5, CPU)(rows[[9, 4]]))
+
+
+def test_vectors_are_told_apart_by_bins():
+    # Bins of .5: -.1 is in bin -1; .0 and .49 in 0; .5 in 1.
+    key = Keys(gymnasium.spaces.Box(-1, 1, (1,)), 0, 0.5, CPU)
+    keys = key(torch.tensor([[-0.1], [0.0], [0.49], [0.5]])).tolist()
+    assert keys[1] == keys[2]
+    assert len(set(keys)) == 3
