@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class SourceEntry:
     """A kind of source: a line on what it pays for, its settings, where its class is ("module:Class"), its weight.
 
-    weight: the default factor of its stream's advantage, .5 as RND has it (arXiv 1810.12894, table 5).
+    weight: the default factor of its stream's advantage beside a task of weight 1.
     """
 
     description: str
     config: type[BonusConfig]
     where: str
-    weight: float = 0.5
+    weight: float = 0.1
 
     def build(self, config: BonusConfig, surroundings: Surroundings) -> RewardSource:
         """A source with these settings; `ValueError` if the world lacks what it reads."""

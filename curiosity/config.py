@@ -17,6 +17,10 @@ class BonusConfig(BaseModel):
     episodic: bool = Field(False, description="whether the return of this reward ends with the episode")
     rescale: bool = Field(True, description="divide the reward by the running deviation of its discounted sum")
 
+    def channels(self) -> set[str]:
+        """All channels that a source with these settings looks at."""
+        return {str(getattr(self, name)) for name in ("reads", "keys") if name in type(self).model_fields}
+
 
 class LearnedConfig(BonusConfig):
     """What every source has that trains a network."""

@@ -38,6 +38,14 @@ main.add_command(study)
 @click.option(
     "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/METHOD-ENV-sSEED]"
 )
+@click.option(
+    "--reward",
+    "rewards",
+    multiple=True,
+    metavar="NAME=WEIGHT",
+    help="What is wanted, such as task=1 or icm=0.01 (for alice-bob: of Alice). Repeatable.  [default: the method's]",
+)
+@click.option("--tv", metavar="SPEC", help="A noisy TV, such as remote,k30,view,everywhere, or ride.  [default: off]")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
@@ -57,6 +65,8 @@ def train(
     seed: int,
     num_envs: int | None,
     run_dir: Path | None,
+    rewards: tuple[str, ...],
+    tv: str | None,
     pairs: tuple[str, ...],
     threads: int | None,
     device: str,
@@ -71,7 +81,7 @@ def train(
         raise UserError(unknown("method", method, METHODS))
     from selfplay.config import parse_pairs
 
-    overrides = parse_pairs(pairs)
+    overrides = parse_pairs([*pairs, *([f"tv={tv}"] if tv else []), *_reward_pair(rewards)])
     env = checked_env(env) or env
     from selfplay.train import run_training
 
@@ -155,10 +165,14 @@ def methods(method: str | None) -> None:
     from selfplay.config import flatten, keys
     from selfplay.methods import find_method
 
-    model = find_method(method).config()
-    defaults = flatten(model())
-    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(model).items()]
+    settings = find_method(method).defaults()
+    defaults = flatten(settings)
+    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(type(settings)).items()]
     _print_table(("setting", "default", ""), rows)
+
+
+def _reward_pair(rewards: tuple[str, ...]) -> list[str]:
+    return [f"rewards={','.join(rewards)}"] if rewards else []
 
 
 def _as_typed(value: Any) -> str:

@@ -44,7 +44,7 @@ def load_run(
     except ValueError as error:
         raise UserError(str(error)) from None
     try:
-        settings = find_method(config["method"]).config().model_validate(config["settings"])
+        settings = type(find_method(config["method"]).defaults()).model_validate(config["settings"])
     except ValueError as error:
         raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
     stage = build_stage(config["method"], spec, settings, config["seed"], device or config["device"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from curiosity.catalogue import SOURCES
 from selfplay.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     from envs.grid.field import GridField
     from envs.grid.levels import LevelSpec
+    from selfplay.core.collect import World
     from selfplay.stages.base import Stage
 
 
@@ -20,39 +23,53 @@ if TYPE_CHECKING:
 class Method:
     """A way to train: one line of description, its settings, and how its stage is built.
 
-    config: () -> the pydantic model of its settings.  build: (spec, settings, seed, device) -> Stage.
+    defaults: () -> its settings, a pydantic model.  build: (spec, settings, seed, device) -> Stage.
     """
 
     description: str
-    config: Callable[[], type[BaseModel]]
+    defaults: Callable[[], BaseModel]
     build: Callable[[LevelSpec, BaseModel, int, str], Stage]
 
 
-def _ppo_config() -> type[BaseModel]:
+def _ppo_defaults() -> BaseModel:
     from selfplay.stages.ppo import PPOStageConfig
 
-    return PPOStageConfig
+    return PPOStageConfig()
+
+
+def _curious_defaults(bonus: str) -> BaseModel:
+    from selfplay.stages.ppo import PPOStageConfig
+
+    return PPOStageConfig(rewards=("task=1", f"{bonus}={SOURCES[bonus].weight:g}"))
+
+
+def _random_defaults() -> BaseModel:
+    from selfplay.core.config import PPOConfig
+    from selfplay.stages.ppo import PPOStageConfig
+
+    return PPOStageConfig(coverage=True, ppo=PPOConfig(minibatch_size=8192, learning_rate=0))
 
 
 def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
+    from envs.grid.coverage import Explored
+    from envs.grid.tv import with_tv
     from envs.grid.world import GridWorld
+    from envs.noisy_tv import TVSpec
     from selfplay.stages.ppo import PPOStage
 
-    def make_field(num_envs: int, field_seed: int) -> GridField:
-        from envs.grid.field import GridField
+    def make_world(num_envs: int, tv_seed: int, training: bool) -> World:
+        channels = settings.channels if training else ()
+        bare = GridWorld(spec, num_envs, settings.segments, settings.view_size, channels)
+        world = with_tv(bare, TVSpec.parse(settings.tv), tv_seed, settings.tv_hidden)
+        return Explored(world) if training and settings.explores else world
 
-        return GridField(spec, num_envs, field_seed, settings.segments, settings.view_size)
-
-    def make_world(num_envs: int) -> GridWorld:
-        return GridWorld(spec, num_envs, settings.segments, settings.view_size)
-
-    return PPOStage(make_field, make_world, settings, seed, device)
+    return PPOStage(make_world, settings, seed, device)
 
 
-def _alice_bob_config() -> type[BaseModel]:
+def _alice_bob_defaults() -> BaseModel:
     from selfplay.stages.alice_bob import AliceBobConfig
 
-    return AliceBobConfig
+    return AliceBobConfig()
 
 
 def _alice_bob(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
@@ -69,19 +86,24 @@ def _alice_bob(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
 
 METHODS: dict[str, Method] = {
     "alice-bob": Method(
-        "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her", _alice_bob_config, _alice_bob
+        "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her", _alice_bob_defaults, _alice_bob
     ),
-    "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_config, _ppo),
+    "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_defaults, _ppo),
+    "random": Method("a policy that never learns: what chance does", _random_defaults, _ppo),
+    **{
+        name: Method(f"ppo with a bonus: {entry.description}", partial(_curious_defaults, name), _ppo)
+        for name, entry in sorted(SOURCES.items())
+    },
 }
-"""Name to method, in alphabetical order."""
+"""Name to method: those that need no bonus, then one preset for each bonus."""
 
 
 def method_settings(name: str, overrides: Mapping[str, str]) -> BaseModel:
     """The settings of method `name`: its defaults with dotted keys set from text. UserError for what does not fit."""
     from selfplay.config import apply_overrides
 
-    model = find_method(name).config()
-    return apply_overrides(model, overrides, base=model())
+    base = find_method(name).defaults()
+    return apply_overrides(type(base), overrides, base=base)
 
 
 def find_method(name: str) -> Method:

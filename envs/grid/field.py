@@ -116,11 +116,9 @@ class GridField:
 
     def frame(self, index: int) -> np.ndarray:
         """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16."""
-        from envs.grid.interop import LoadedLevel  # brings in pygame
+        from envs.grid.interop import engine_frame  # brings in pygame
 
-        state = self.engine.state
-        level = LoadedLevel(self.spec, self.max_steps, 7, state.cells[index], state.agent[index])
-        return level.get_frame(tile_size=32 if max(self.shape) <= 10 else 16)
+        return engine_frame(self.engine, index)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state and of a pool."""

@@ -20,6 +20,7 @@ from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
 from envs.grid import symbols
+from envs.grid.engine import GridEngine
 from envs.grid.interop_rules import CLASSES, RULES, load_rule, place_rule
 from envs.grid.levels import LEVELS, LevelSpec, MissionText
 from envs.grid.levels.rules import RULE_HALLWAY, RULE_PICKUP_TARGET, RULE_UNLOCK
@@ -285,3 +286,10 @@ def to_minigrid(worlds: GridVectorEnv, index: int = 0) -> MiniGridEnv:
 def picture(worlds: GridVectorEnv, index: int = 0, tile_size: int = 32) -> np.ndarray:
     """MiniGrid's own picture of world `index`, uint8 [tile_size * H, tile_size * W, 3], the agent's view lit up."""
     return to_minigrid(worlds, index).get_frame(highlight=True, tile_size=tile_size)
+
+
+def engine_frame(engine: GridEngine, index: int) -> np.ndarray:
+    """MiniGrid's picture of world `index`, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16."""
+    spec, state = engine.spec, engine.state
+    level = LoadedLevel(spec, engine.max_steps, 7, state.cells[index], state.agent[index])
+    return level.get_frame(tile_size=32 if max(spec.width, spec.height) <= 10 else 16)

@@ -156,6 +156,10 @@ class NoisyTV:
             obs_out,
         )
 
+    def frame(self, index: int) -> np.ndarray:
+        """The world's picture, as `GridWorld.frame`; the television is not drawn."""
+        return self.world.frame(index)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """The world's arrays and those of the televisions, copied."""
         own = (self._stream, self._spot, self._canvas, self._drawn)

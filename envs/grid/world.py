@@ -66,6 +66,12 @@ class GridWorld:
         """Step all worlds with action int64 [N]; one kernel launch writes everything. Rows are uint8 [N, W]."""
         self.engine.advance(action, reward_out, terminated_out, truncated_out, obs_out, next_obs_out)
 
+    def frame(self, index: int) -> np.ndarray:
+        """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16."""
+        from envs.grid.interop import engine_frame  # brings in pygame
+
+        return engine_frame(self.engine, index)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state and of a pool, copied."""
         return self.engine.arrays()

@@ -26,9 +26,15 @@ class World(Protocol):
     """
 
     num_envs: int
-    observation_space: gymnasium.Space
-    action_space: gymnasium.Space
-    columns: Mapping[str, slice]
+
+    @property
+    def observation_space(self) -> gymnasium.Space: ...
+
+    @property
+    def action_space(self) -> gymnasium.Space: ...
+
+    @property
+    def columns(self) -> Mapping[str, slice]: ...
 
     def reset(self, seed: int | None) -> np.ndarray:
         """Begin a new episode in every environment; the first rows [N, W]. None: go on with the streams."""

@@ -14,7 +14,9 @@ class PPOConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
+    learning_rate: float = Field(
+        1e-3, ge=0, le=1, description="Adam's step size at the start; 0: the policy stays as it is"
+    )
     lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear: to 0 at the end of the run")
     epochs: int = Field(2, ge=1, le=1000, description="passes over each batch")
     minibatch_size: int = Field(

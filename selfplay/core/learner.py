@@ -71,6 +71,7 @@ class Learner:
         self.generator.manual_seed(seed)
         self.updates = 0
         self._progress = 0.0
+        self._raw: dict[str, float] = {}  # stream -> what its source paid in the update under way, before rescaling
         self._scales = {s.source.name: ReturnScale(s.gamma) for s in self.streams if s.rescale}
         self.gradients = Gradients(self.policy, self.adam, config)
         self._fused = self.gradients.fused
@@ -197,7 +198,9 @@ class Learner:
         "batch", or nothing be normalised).
 
         Metrics: those of `ppo_loss` (means over minibatches), gradient_norm (before clipping), learning_rate, epochs,
-        explained_variance/<stream>, reward/<stream> (mean per played step as the stream saw it), <source>/<metric>.
+        explained_variance/<stream>, reward/<stream> (mean per played step as the stream saw it), <source>/<metric>, and
+        raw_reward/<stream> (as the source paid it) where a stream is rescaled. With learning rate 0 the policy stays
+        as it is and the metrics of the loss are missing; the sources learn all the same.
 
         Raises `FloatingPointError` if a reward, the loss or the gradient is not finite; the parameters then are those
         of the last good step.
@@ -216,7 +219,8 @@ class Learner:
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
             if metrics["demonstrated_steps"]:
                 steps, rows = self._append(steps, rows, demonstrations)
-        metrics |= self._optimise(steps, rows, cut)
+        if self.config.learning_rate > 0:
+            metrics |= self._optimise(steps, rows, cut)
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in batches]
             for key in fitted[0]:
@@ -238,6 +242,8 @@ class Learner:
             if not bool(reward.isfinite().all()):
                 raise FloatingPointError(f"reward source {name!r} paid {_first_odd(reward)}, expected finite numbers")
             if stream.rescale:
+                before = self._raw[name] if place else 0.0
+                self._raw[name] = before + float(reward.cpu().numpy().sum(dtype=np.float64))
                 self._scales[name].update(reward, batch.mask, place)
                 reward = reward / self._scales[name].deviation
             rewards.append(reward)
@@ -288,6 +294,8 @@ class Learner:
         for k, stream in enumerate(self.streams):
             total = sum(float(reward[..., k].cpu().numpy().sum(dtype=np.float64)) for reward in paid)
             metrics[f"reward/{stream.source.name}"] = total / len(rows)
+            if stream.rescale:
+                metrics[f"raw_reward/{stream.source.name}"] = self._raw[stream.source.name] / len(rows)
             explained = 1 - residual[k] / spread[k] if spread[k] > 0 else math.nan
             metrics[f"explained_variance/{stream.source.name}"] = float(explained)
         return metrics

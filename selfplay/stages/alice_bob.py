@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from gymnasium import spaces
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.errors import UnmeasurableError
 from selfplay.board import Band, Layout
@@ -25,6 +25,7 @@ from selfplay.game.pictures import goal_heatmap, round_frames
 from selfplay.game.rounds import Game, Round, play_target
 from selfplay.game.scores import goal_scores, task_scores
 from selfplay.game.turn import TurnPlayer
+from selfplay.rewards.streams import BonusSettings, make_streams, parse_rewards, surroundings
 from selfplay.rewards.task import TaskReward
 from selfplay.stages.base import Report, prefixed, under
 
@@ -43,9 +44,19 @@ class AliceBobConfig(BaseModel):
         64, ge=0, description="goals of each round that are written to proposals.jsonl, drawn evenly"
     )
     eval_goals: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
+    rewards: tuple[str, ...] = Field(
+        ("task=1",), description="what Alice wants, NAME=WEIGHT; task is her payoff; also --reward NAME=WEIGHT"
+    )
     game: GameConfig = GameConfig()
     alice: PPOConfig = PPOConfig(normalise_over="batch")
     bob: PPOConfig = PPOConfig(normalise_over="batch")
+    bonus: BonusSettings = BonusSettings()
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
+        parse_rewards(rewards)
+        return rewards
 
 
 _CHARTS: Layout = {
@@ -95,12 +106,15 @@ class AliceBob:
                 f"{targets} for the target task and {players} for the game; both need at least one"
             )
         _check(config)
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(6)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
         self.field = make_field(players, seeds[0])
-        self.alice = _learner(
-            self.field, config.alice, self.field.num_actions + int(config.game.stop), seeds[2], device
-        )
-        self.bob = _learner(self.field, config.bob, self.field.num_actions, seeds[3], device)
+        sees, moves = self.field.observation_space, spaces.Discrete(self.field.num_actions)
+        says = spaces.Discrete(self.field.num_actions + int(config.game.stop))
+        told = surroundings(sees, says, seeds[6], device)
+        wants = make_streams(config.rewards, config.bonus, config.alice.gamma, told)
+        self.alice = Learner(sees, says, config.alice, wants, seed=seeds[2], device=device)
+        payoff = [Stream(TaskReward(), weight=1.0, gamma=config.bob.gamma)]
+        self.bob = Learner(sees, moves, config.bob, payoff, seed=seeds[3], device=device)
         self.game = Game(self.field, self.alice, self.bob, config.game)
         self.target_field: CurriculumField | None = make_field(targets, seeds[1]) if targets else None
         self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if self.target_field else None
@@ -277,11 +291,6 @@ def _check(config: AliceBobConfig) -> None:
         raise ValueError(
             f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
         )
-
-
-def _learner(field, config: PPOConfig, num_actions: int, seed: int, device: str) -> Learner:
-    streams = [Stream(TaskReward(), weight=1.0, gamma=config.gamma)]
-    return Learner(field.observation_space, spaces.Discrete(num_actions), config, streams, seed=seed, device=device)
 
 
 def _rng_state(rng: np.random.Generator) -> np.ndarray:

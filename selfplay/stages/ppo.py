@@ -1,4 +1,4 @@
-"""The stage of plain PPO: one learner, one batch of worlds, the task's reward."""
+"""The stage of one learner in one batch of worlds: the task's reward, bonuses, or both."""
 
 from __future__ import annotations
 
@@ -6,30 +6,67 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from envs.noisy_tv import TVSpec
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, collect
 from selfplay.core.config import PPOConfig
+from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
-from selfplay.core.streams import Stream
-from selfplay.game.pictures import episode_frames
-from selfplay.game.scores import task_scores
-from selfplay.rewards.task import TaskReward
+from selfplay.core.transitions import Transitions
+from selfplay.measures.tv import attention, bonus_at_tv
+from selfplay.pictures import episode_frames, heatmap
+from selfplay.rewards.streams import (
+    TASK,
+    BonusSettings,
+    bonuses,
+    make_streams,
+    parse_rewards,
+    privileged_channels,
+    surroundings,
+)  # fmt: skip
 from selfplay.stages.base import Report, prefixed, under
 
 
 class PPOStageConfig(BaseModel):
-    """Everything `train ppo` can be told."""
+    """Everything that `train ppo`, `train icm` and the like can be told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
     rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
+    rewards: tuple[str, ...] = Field(("task=1",), description="NAME=WEIGHT, what is wanted; also --reward NAME=WEIGHT")
+    tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
+    tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
+    coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
     segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
     view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
     eval_episodes: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
+    bonus: BonusSettings = BonusSettings()
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
+        parse_rewards(rewards)
+        return rewards
+
+    @field_validator("tv")
+    @classmethod
+    def _tv(cls, tv: str) -> str:
+        return str(TVSpec.parse(tv))
+
+    @property
+    def explores(self) -> bool:
+        """Whether it is measured where the player goes."""
+        return self.coverage or set(parse_rewards(self.rewards)) != {TASK}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What the worlds have to show beside the policy's observation."""
+        wanted = privileged_channels(self.rewards, self.bonus) | ({"position"} if self.explores else set())
+        return tuple(sorted(wanted))
 
 
 _CHARTS: Layout = {
@@ -44,48 +81,86 @@ _CHARTS: Layout = {
         "explained variance": ["train/explained_variance/task"],
     },
 }
+_MEASURE_EVERY = 8  # iterations; paying a batch of rewards twice more is not for each of them
 
 
 class PPOStage:
-    """PPO on the task's reward in the worlds of one level."""
+    """PPO on any rewards in the worlds of one level.
+
+    make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for; with
+    training also the channels that the bonuses look at, and as `Explored` where it is measured where the player goes.
+    """
 
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
 
-    def __init__(self, make_field, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(3)]
+    def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
         self.config = config
-        self.world = make_world(config.num_envs)
-        self.make_field, self._eval_seed = make_field, seeds[2]
-        streams = [Stream(TaskReward(), weight=1.0, gamma=config.ppo.gamma)]
+        self.world = make_world(config.num_envs, seeds[3], True)
+        self.make_world, self._eval_seed = make_world, seeds[2]
+        world = self.world
+        told = surroundings(
+            world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
+        )
+        streams = make_streams(config.rewards, config.bonus, config.ppo.gamma, told)
         self.learner = Learner(
             self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
         )
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
-        self.steps = 0
+        self.steps = self.iterations = 0
+        self._visits: np.ndarray | None = None
         self._last: dict[str, float] = {}
 
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
-        return _CHARTS
+        names = [source.name for source in bonuses(self.learner.streams)]
+        charts = {**_CHARTS}
+        if self.config.explores:
+            charts["exploration"] = {
+                "share of the reachable cells that an episode visits": ["coverage/positions"],
+                "bonus per step as its stream saw it": [f"train/reward/{name}" for name in names],
+                "bonus per step as it was paid": [f"train/raw_reward/{name}" for name in names],
+            }
+        if self.config.tv != "off":
+            charts["noisy TV"] = {
+                "share of steps in front of it": ["tv/in_view"],
+                "presses (share of steps, in front of it, chance)": [
+                    "tv/press_rate", "tv/press_rate_in_view", "tv/press_chance",
+                ],
+                "share of the bonus that is owed to it": [f"tv/bonus_share/{name}" for name in names],
+            }  # fmt: skip
+        return charts
 
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
         self.learner.progress = progress
         batch, episodes = collect(self.world, self.learner, self.rollout)
         self.steps += batch.action.numel()
-        scalars = prefixed("train", self.learner.update(batch))
+        scalars = self._explored(batch)
+        scalars |= prefixed("train", self.learner.update(batch))
+        scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
-            scalars |= {
-                "rollout/return": float(np.mean(episodes.returns)),
-                "rollout/length": float(np.mean(episodes.lengths)),
-                "rollout/success": float(np.mean(episodes.successes)),
-                "rollout/episodes": float(len(episodes.returns)),
-            }
+            scalars["rollout/episodes"] = float(len(episodes.returns))
+        self.iterations += 1
         self._last = scalars
         return Report(scalars)
+
+    def _explored(self, batch: Transitions) -> dict[str, float]:
+        """Where the player went, and what the TV did to it."""
+        scalars: dict[str, float] = {}
+        if self.config.explores:
+            found = self.world.drain()
+            if len(found["coverage"]):
+                scalars["coverage/positions"] = float(found["coverage"].mean())
+            self._visits = found["heat"] if self._visits is None else self._visits + found["heat"]
+        if "tv" in batch.channels:
+            scalars |= attention(batch, int(self.world.action_space.n), self.world.press_action)
+            if self.iterations % _MEASURE_EVERY == 0:
+                scalars |= bonus_at_tv(batch.to(self.learner.device), bonuses(self.learner.streams))
+        return scalars
 
     def evaluate(self) -> dict[str, float]:
         """Success, return and length over fresh levels."""
@@ -93,14 +168,21 @@ class PPOStage:
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
+        world = self.make_world(episodes, seed, False)
         with self.learner.aside(seed):
-            return {"task": task_scores(self.learner, self.make_field(episodes, seed), deterministic).summary()}
+            return {"task": summary(first_episodes(world, self.learner, seed, deterministic))}
 
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
-        """One episode frame by frame."""
-        field = self.make_field(1, self._eval_seed)
+        """One episode frame by frame, and which cells were visited since the last picture."""
+        pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
         with self.learner.aside(self._eval_seed):
-            return {"rollout/episode": episode_frames(self.learner, field)}
+            pictures["rollout/episode"] = episode_frames(
+                self.learner, self.make_world(1, self._eval_seed, False), self._eval_seed
+            )
+        if self._visits is not None:
+            pictures["coverage/visits"] = heatmap(self._visits)
+            self._visits = None
+        return pictures
 
     def headline(self) -> dict[str, str]:
         """Success and return of the last rollout's episodes."""
@@ -111,7 +193,7 @@ class PPOStage:
 
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
         """Learner, worlds, running episodes and the step counter."""
-        state: dict[str, torch.Tensor | np.ndarray] = {"counters": np.array([self.steps], np.int64)}
+        state: dict[str, torch.Tensor | np.ndarray] = {"counters": np.array([self.steps, self.iterations], np.int64)}
         state |= prefixed("learner", self.learner.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
 
@@ -120,7 +202,7 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
-        self.steps = int(state["counters"][0])
+        self.steps, self.iterations = (int(count) for count in state["counters"])
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only what was learnt."""

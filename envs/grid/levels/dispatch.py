@@ -6,6 +6,8 @@ together took most of the time that a new machine spends compiling.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numba as nb
 from llvmlite import ir
 from numba.extending import intrinsic
@@ -76,8 +78,11 @@ def generator_address(family: int) -> int:
     """Where the compiled generator of a family is, for `draw`; ValueError where there is none."""
     if family not in GENERATORS:
         raise ValueError(f"level family {family} has no generator")
-    generate = GENERATORS[family]
+    return _compiled(GENERATORS[family])
 
+
+@cache  # asked at every step
+def _compiled(generate) -> int:
     def entry(params, cells, width, height, agent, stream):
         generate(
             nb.carray(params, PARAMS),

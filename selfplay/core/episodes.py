@@ -1,0 +1,49 @@
+"""One episode in every environment of a world: what an evaluation looks at."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from selfplay.core.collect import EpisodeStats, World
+from selfplay.core.learner import Learner
+
+
+def first_episodes(world: World, learner: Learner, seed: int, deterministic: bool = False) -> EpisodeStats:
+    """The first episode of each of the N environments, from a reset with `seed`: arrays [N] in their order.
+
+    Environments that are through are stepped on with any action, and nothing of it is looked at. Levels that never
+    end an episode would never return.
+    """
+    count, width = world.num_envs, world.columns["obs"].stop
+    rows = world.reset(seed)
+    after, successor = np.empty_like(rows), np.empty_like(rows)
+    reward, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
+    returns, lengths, successes = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
+    state, action = learner.initial_state(count), np.zeros(count, np.int64)
+    playing = np.arange(count)
+    while len(playing):
+        remembered = state[playing]
+        act = learner.act(torch.from_numpy(rows[playing, :width]), remembered, deterministic)
+        action[playing] = act.action.cpu().numpy()
+        if learner.memory:
+            state[playing] = act.state.cpu()
+        world.step(action, successor, after, reward, terminated, truncated)
+        returns[playing] += reward[playing]
+        lengths[playing] += 1
+        ended = terminated[playing] | truncated[playing]
+        successes[playing] = terminated[playing] & (reward[playing] > 0)
+        playing = playing[~ended]
+        rows, after = after, rows
+    return EpisodeStats(returns, lengths, successes)
+
+
+def summary(episodes: EpisodeStats) -> dict[str, float]:
+    """Success, mean return and mean length; empty where no episode ended."""
+    if not len(episodes.returns):
+        return {}
+    return {
+        "success": float(episodes.successes.mean()),
+        "return": float(episodes.returns.mean()),
+        "length": float(episodes.lengths.mean()),
+    }

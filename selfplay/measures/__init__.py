@@ -1,0 +1,1 @@
+"""What is measured while an agent explores: where it was, and what a noisy TV did to it."""

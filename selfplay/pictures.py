@@ -1,0 +1,52 @@
+"""Pictures of what a player does: an episode frame by frame, and where it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from PIL import Image, ImageDraw
+
+from selfplay.core.learner import Learner
+
+BLUE = (67, 147, 195)
+_BAR = 18
+_HOLD = 6  # frames that the start and the end stay
+
+
+def episode_frames(learner: Learner, world: Any, seed: int) -> list[np.ndarray]:
+    """One episode in the first environment of `world`, frames uint8 [H, W, 3]: each shows what an action meets.
+
+    The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
+    """
+    rows, width = world.reset(seed), world.columns["obs"].stop
+    successor = np.empty_like(rows)
+    reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+    state = learner.initial_state(len(rows))
+    frames = [titled(world.frame(0), "start", BLUE)] * _HOLD
+    while not (ended[0] or cut[0]):
+        before = world.frame(0)
+        act = learner.act(torch.from_numpy(rows[:, :width]), state)
+        state = act.state.cpu() if learner.memory else state
+        world.step(act.action.cpu().numpy(), successor, rows, reward, ended, cut)
+        frames.append(titled(before, f"step {len(frames) - _HOLD + 1}", BLUE))
+    end = "done" if ended[0] and reward[0] > 0 else "not done"
+    return frames + [titled(before, f"step {len(frames) - _HOLD}, {end}", BLUE)] * _HOLD
+
+
+def titled(picture: np.ndarray, text: str, colour: tuple[int, int, int]) -> np.ndarray:
+    """`picture` uint8 [H, W, 3] under a bar that says `text`."""
+    height, width, _ = picture.shape
+    canvas = Image.new("RGB", (width, height + _BAR), colour)
+    canvas.paste(Image.fromarray(picture), (0, _BAR))
+    ImageDraw.Draw(canvas).text((4, 3), text, fill="white")
+    return np.asarray(canvas)
+
+
+def heatmap(counts: np.ndarray, pixels: int = 24) -> np.ndarray:
+    """Counts [W, H] of cells as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most."""
+    share = counts / max(counts.max(), 1)
+    colours = (colormaps["viridis"](np.sqrt(share).T)[..., :3] * 255).astype(np.uint8)
+    return colours.repeat(pixels, 0).repeat(pixels, 1)
