@@ -52,6 +52,7 @@ def draw_measures(path: Path, study: Study, results: Results) -> None:
         axis.set_xlabel(measure.unit or measure.tag)
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="x", alpha=0.25)
+        axis.locator_params(axis="x", nbins=5)
         for row, arm in enumerate(arms):
             values = results.bounds(measure.name, arm.name)
             if len(values):

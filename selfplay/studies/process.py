@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 class Worker:
     """A `selfplay.studies.worker` process and the task it has in hand.
 
-    It has a session of its own: Ctrl-C reaches this process only, which passes it on once.
+    It has a session of its own: Ctrl-C reaches this process only, which hangs up.
     """
 
     def __init__(self) -> None:
@@ -55,16 +55,15 @@ class Worker:
         line = self.answers.readline()
         return json.loads(line) if line.endswith(b"\n") else None
 
-    def signal(self, signum: int) -> None:
-        """Pass a signal on."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signum)
-
-    def end(self) -> str:
-        """End the process by the end of its input (a run in hand is saved) and say how it ended."""
+    def hang_up(self) -> None:
+        """End its input: it saves what it has in hand, and ends. One wish only: a second one would end it at once."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
+
+    def end(self) -> str:
+        """Hang up, wait until the process has ended, and say how."""
+        self.hang_up()
         code = self._process.wait()
         self._complaints.seek(0)
         said = [line for line in self._complaints.read().decode(errors="replace").split("\n") if line.strip()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import signal
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -40,7 +39,6 @@ def run_tasks(
             while pool.unfinished and not stop.requested:
                 pool.fill(jobs)
                 pool.hear()
-            pool.stop()
         finally:
             pool.close()
     return stop.exit_code
@@ -101,14 +99,10 @@ class _Pool:
                 self._first = None
             self._report(task, f"{lost} ({_TRIES} times)" if lost else answer.get("error") if answer else None)
 
-    def stop(self) -> None:
-        """Let what is going on save and end."""
-        for worker in self._workers:
-            if worker.task:
-                worker.signal(signal.SIGTERM)
-
     def close(self) -> None:
-        """End every process; one that is still training saves first."""
+        """End every process; those that are still training save first, side by side."""
+        for worker in self._workers:
+            worker.hang_up()
         for worker in self._workers:
             worker.end()
         self._workers.clear()

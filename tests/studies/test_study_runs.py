@@ -132,7 +132,7 @@ def test_a_killed_worker_is_noticed_and_its_run_goes_on(tmp_path, monkeypatch):
 
     def kill():
         wait_for_checkpoint(broken)
-        started[0].signal(signal.SIGKILL)
+        started[0]._process.kill()
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -146,7 +146,7 @@ def test_a_killed_worker_is_noticed_and_its_run_goes_on(tmp_path, monkeypatch):
 def test_a_worker_that_is_always_killed_is_a_failure(tmp_path, monkeypatch):
     class Doomed(Worker):
         def give(self, task, threads, checkpoint_seconds):
-            self.signal(signal.SIGKILL)
+            self._process.kill()
             super().give(task, threads, checkpoint_seconds)
 
     monkeypatch.setattr(runner, "Worker", Doomed)
