@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from curiosity.config import AMAConfig
 from curiosity.networks import mlp
 from curiosity.prediction import Prediction
 from curiosity.source import Surroundings
 
-FLOOR = -7.0  # of log σ²: what never varies must not make the loss infinite
-START = -3.0  # of log σ²: at 0 the pixels' errors would be below σ², and nothing paid before it has been learnt
+FLOOR = 1e-3  # of σ²: what never varies must not make the loss infinite
+START = -3.0  # of x: at 0 the pixels' errors would be below σ², and nothing paid before it has been learnt
 
 
 class AMA(Prediction):
@@ -21,7 +20,7 @@ class AMA(Prediction):
     Mavor-Parker et al. 2022, "How to stay curious while avoiding noisy TVs using aleatoric uncertainty estimation"
     (arXiv 2102.04399). Minimises Σ_d e^(−log σ²_d) err²_d + λ log σ²_d, mean over steps: least at σ² = E[err²]/λ, so
     that pure noise pays nothing on average before the max. Reads `config.reads`: its pixels (the paper's), or random or
-    inverse features. Differs: one λ in both places; log σ² is kept above −7 by a softplus and begins at −3.
+    inverse features. Differs: one λ in both places; σ² = .001 + e^x, where the network gives x, which begins at −3.
     """
 
     name = "ama"
@@ -31,23 +30,23 @@ class AMA(Prediction):
         super().__init__(config, config.features, surroundings)
 
     def model(self, inputs: int, width: int, outputs: int) -> nn.Module:
-        """Two hidden layers, for μ and log σ² side by side."""
+        """Two hidden layers, for μ and x side by side."""
         last = nn.Linear(width, 2 * outputs)
         with torch.no_grad():
             last.bias[outputs:] = START
         return nn.Sequential(*mlp(inputs, width, width), nn.ReLU(), last)
 
     def guess(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and log σ², [B, F] both."""
-        mean, spread = self.predictor(inputs).chunk(2, -1)
-        return mean, FLOOR + F.softplus(spread - FLOOR)
+        """μ and σ², [B, F] both."""
+        mean, x = self.predictor(inputs).chunk(2, -1)
+        return mean, FLOOR + x.exp()
 
     def pay(self, inputs: Tensor, after: Tensor) -> Tensor:
         """[B]."""
-        mean, log_variance = self.guess(inputs)
-        return ((mean - after).square() - self.lam * log_variance.exp()).sum(-1).clamp_min(0)
+        mean, variance = self.guess(inputs)
+        return ((mean - after).square() - self.lam * variance).sum(-1).clamp_min(0)
 
     def loss(self, inputs: Tensor, after: Tensor) -> Tensor:
         """A number."""
-        mean, log_variance = self.guess(inputs)
-        return ((mean - after).square() * (-log_variance).exp() + self.lam * log_variance).sum(-1).mean()
+        mean, variance = self.guess(inputs)
+        return ((mean - after).square() / variance + self.lam * variance.log()).sum(-1).mean()

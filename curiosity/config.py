@@ -26,9 +26,9 @@ class LearnedConfig(BonusConfig):
     """What every source has that trains a network."""
 
     learning_rate: float = Field(3e-4, gt=0, description="Adam's step size")
-    minibatch_size: int = Field(4096, ge=1, description="steps in one gradient step, about")
+    minibatch_size: int = Field(2048, ge=1, description="steps in one gradient step, about")
     epochs: int = Field(1, ge=1, description="passes over a batch")
-    proportion: float = Field(0.5, gt=0, le=1, description="share of the batch's steps, drawn anew, in each pass")
+    proportion: float = Field(0.25, gt=0, le=1, description="share of the batch's steps, drawn anew, in each pass")
     width: int = Field(64, ge=1, description="units of a hidden layer")
     feature_width: int = Field(32, ge=1, description="numbers in a state's features, pixels excepted")
 
@@ -49,7 +49,6 @@ class ICMConfig(LearnedConfig):
 class RNDConfig(LearnedConfig):
     """Random network distillation."""
 
-    proportion: float = Field(0.25, gt=0, le=1, description="share of the batch's steps, drawn anew, in each pass")
     feature_width: int = Field(64, ge=1, description="numbers that the random network gives")
 
 

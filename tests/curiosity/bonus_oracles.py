@@ -124,10 +124,8 @@ class Disagreement(Forward):
 class AMA(Forward):
     def step(self, t, n, action, _):
         out = through(self.source.predictor, np.concatenate([self.phi(self.now(t, n)), action]))
-        mean, raw = out[: len(out) // 2], out[len(out) // 2 :]
-        log_variance = -7 + np.log1p(np.exp(raw + 7))
-        error = sum((mean - self.phi(self.next(t, n))) ** 2)
-        return max(error - 1.0 * sum(np.exp(log_variance)), 0)
+        mean, variance = out[: len(out) // 2], 0.001 + np.exp(out[len(out) // 2 :])
+        return max(sum((mean - self.phi(self.next(t, n))) ** 2) - 1.0 * sum(variance), 0)
 
 
 class NovelD(RND):
