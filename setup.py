@@ -30,6 +30,7 @@ setup(
         "selfplay.bench.peers",
         "selfplay.core",
         "selfplay.game",
+        "selfplay.measures",
         "selfplay.rewards",
         "selfplay.stages",
         "selfplay.studies",

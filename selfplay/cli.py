@@ -12,7 +12,6 @@ import click
 from selfplay import __version__
 from selfplay.bench.command import bench
 from selfplay.errors import UserError, unknown
-from selfplay.methods import METHODS
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
@@ -77,6 +76,8 @@ def train(
 
     The same command with the same run folder goes on where it stopped.
     """
+    from selfplay.methods import METHODS
+
     if method not in METHODS:
         raise UserError(unknown("method", method, METHODS))
     from selfplay.config import parse_pairs
@@ -159,11 +160,12 @@ def envs() -> None:
 @click.argument("method", required=False)
 def methods(method: str | None) -> None:
     """List the methods that `selfplay train` knows, or the settings of METHOD."""
+    from selfplay.methods import METHODS, find_method
+
     if method is None:
         _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
         return
     from selfplay.config import flatten, keys
-    from selfplay.methods import find_method
 
     settings = find_method(method).defaults()
     defaults = flatten(settings)

@@ -188,6 +188,11 @@ class Learner:
             state = self.act(batch.obs[where], batch.state[where], deterministic=True).state
         return self.value(batch.next_obs[where], state)
 
+    def factor(self, name: str) -> float:
+        """What a unit of the reward of source `name` counts for now: weight over running deviation."""
+        stream = next(stream for stream in self.streams if stream.source.name == name)
+        return stream.weight / (self._scales[name].deviation if stream.rescale else 1.0)
+
     def update(self, *batches: Transitions, demonstrations: Sequence[Demonstration] = ()) -> dict[str, float]:
         """Learn from what was played; batches may differ in T and N. Returns metrics.
 

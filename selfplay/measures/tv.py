@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -32,20 +32,27 @@ def attention(batch: Transitions, actions: int, press: int | None) -> dict[str, 
 
 
 @torch.no_grad()
-def bonus_at_tv(batch: Transitions, sources: Iterable[RewardSource]) -> dict[str, float]:
-    """How much of each source's reward is owed to the TV; to be asked before the sources learn from the batch.
+def bonus_at_tv(batch: Transitions, sources: Mapping[RewardSource, float]) -> dict[str, float]:
+    """How much of the bonuses is owed to the TV; to be asked before the sources learn from the batch.
 
-    tv/bonus_share/<name>: 1 - Σ reward of the same steps with the TV painted over ÷ Σ reward. Below 0 where the TV
-    lowers the bonus. tv/bonus_in_view/<name>: share of the reward paid for steps after which the TV is in view.
+    sources: each with the factor that a unit of its reward counts for. tv/bonus_share: 1 - Σ reward of the same steps
+    with the TV painted over ÷ Σ reward, of all sources together; below 0 where the TV lowers the bonus.
+    tv/bonus_in_view: share of the reward paid for steps after which the TV is in view. With several sources also
+    tv/bonus_share/<name> and tv/bonus_in_view/<name>.
     """
     occluded = replace(batch, channels={**batch.channels, "obs": batch.channels["clean"]})
     in_view = batch.channels["tv"].next[..., 0] > 1
-    measures = {}
-    for source in sources:
-        paid, without = (_total(source.reward(shown), batch.mask) for shown in (batch, occluded))
-        if paid != 0:
-            measures[f"tv/bonus_share/{source.name}"] = 1 - without / paid
-            measures[f"tv/bonus_in_view/{source.name}"] = _total(source.reward(batch), batch.mask & in_view) / paid
+    measures, paid, without, at_tv = {}, 0.0, 0.0, 0.0
+    for source, factor in sources.items():
+        reward = source.reward(batch)
+        one = [factor * _total(reward, batch.mask), factor * _total(source.reward(occluded), batch.mask)]
+        one.append(factor * _total(reward, batch.mask & in_view))
+        paid, without, at_tv = paid + one[0], without + one[1], at_tv + one[2]
+        if len(sources) > 1 and one[0] != 0:
+            measures[f"tv/bonus_share/{source.name}"] = 1 - one[1] / one[0]
+            measures[f"tv/bonus_in_view/{source.name}"] = one[2] / one[0]
+    if paid != 0:
+        measures |= {"tv/bonus_share": 1 - without / paid, "tv/bonus_in_view": at_tv / paid}
     return measures
 
 

@@ -130,7 +130,9 @@ class PPOStage:
                 "presses (share of steps, in front of it, chance)": [
                     "tv/press_rate", "tv/press_rate_in_view", "tv/press_chance",
                 ],
-                "share of the bonus that is owed to it": [f"tv/bonus_share/{name}" for name in names],
+                "share of the bonus that is owed to it, and paid in front of it": [
+                    "tv/bonus_share", "tv/bonus_in_view",
+                ],
             }  # fmt: skip
         return charts
 
@@ -159,7 +161,8 @@ class PPOStage:
         if "tv" in batch.channels:
             scalars |= attention(batch, int(self.world.action_space.n), self.world.press_action)
             if self.iterations % _MEASURE_EVERY == 0:
-                scalars |= bonus_at_tv(batch.to(self.learner.device), bonuses(self.learner.streams))
+                factors = {source: self.learner.factor(source.name) for source in bonuses(self.learner.streams)}
+                scalars |= bonus_at_tv(batch.to(self.learner.device), factors)
         return scalars
 
     def evaluate(self) -> dict[str, float]:

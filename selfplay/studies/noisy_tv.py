@@ -52,13 +52,14 @@ def _arm(method: str, tv: str) -> Arm:
 
 ARMS = (
     *(_arm(method, tv) for method in ("random", *TABLE) for tv in MAIN),
-    *(_arm(method, tv) for method in OTHERS for tv in ("off", "few", "unbounded")),
+    *(_arm(method, tv) for method in OTHERS for tv in ("off", "sham", "few", "unbounded")),
     *(_arm(method, tv) for method in ("random", *SWEPT) for tv in SWEEP),
 )
 
 MEASURES = (
     Measure("time at the TV", "tv/in_view", LateMean(0.25), "share of steps", "neither"),
     Measure("time at the TV, all along", "tv/in_view", AreaUnderCurve(), "share of steps", "neither"),
+    Measure("bonus owed to the TV", "tv/bonus_share", AreaUnderCurve(), "share of the bonus", "neither"),
     Measure("presses", "tv/press_rate", LateMean(0.25), "share of steps", "neither"),
     Measure("coverage", "coverage/positions", LateMean(0.25), "share of reachable cells an episode"),
     Measure("coverage, all along", "coverage/positions", AreaUnderCurve(), "share of reachable cells an episode"),
@@ -67,7 +68,7 @@ MEASURES = (
 # What a prediction means in figures.
 TIME = "time at the TV"
 TRAPPED, FINE, SHAM = ">= 2", "<= 1.5", "<= 1.2"  # times as long in front of the TV as a policy that never learns
-BROKEN, WHOLE = "<= 0.9", ">= 0.9"  # times the coverage without a TV
+BROKEN, WHOLE = "<= 0.9", ">= 0.9"  # times the coverage with no noise on the TV, or no TV
 
 
 def _watches(method: str, tv: str, expected: str, word: str) -> Claim:
@@ -75,7 +76,8 @@ def _watches(method: str, tv: str, expected: str, word: str) -> Claim:
 
 
 def _covers(method: str, tv: str, expected: str, word: str) -> Claim:
-    return Claim(f"{method}, {tv}: {word}", "coverage", f"{method}.{tv}", f"{method}.off", "ratio", expected)
+    control = "off" if tv == "every-step" else "sham"  # the one with as many actions
+    return Claim(f"{method}, {tv}: {word}", "coverage", f"{method}.{tv}", f"{method}.{control}", "ratio", expected)
 
 
 CLAIMS = (

@@ -152,7 +152,7 @@ def test_adam_is_torchs(kernel):
     ("settings", "message"),
     [
         ({"clip": float("nan")}, "finite number"),
-        ({"learning_rate": 0}, "greater than 0"),
+        ({"learning_rate": -1}, "greater than or equal to 0"),
         ({"gamma": 1.5}, "less than or equal to 1"),
         ({"klip": 0.1}, "Extra inputs are not permitted"),
         ({"hidden": ()}, "at least 1 item"),
