@@ -11,7 +11,7 @@ from curiosity.prediction import Prediction
 from curiosity.source import Surroundings
 
 FLOOR = 1e-3  # of σ²: what never varies must not make the loss infinite
-START = -3.0  # of x: at 0 the pixels' errors would be below σ², and nothing paid before it has been learnt
+START = -4.0  # of x: larger pays nothing before it has been learnt, smaller leaves σ² unbounded far from what was seen
 
 
 class AMA(Prediction):
@@ -20,7 +20,7 @@ class AMA(Prediction):
     Mavor-Parker et al. 2022, "How to stay curious while avoiding noisy TVs using aleatoric uncertainty estimation"
     (arXiv 2102.04399). Minimises Σ_d e^(−log σ²_d) err²_d + λ log σ²_d, mean over steps: least at σ² = E[err²]/λ, so
     that pure noise pays nothing on average before the max. Reads `config.reads`: its pixels (the paper's), or random or
-    inverse features. Differs: one λ in both places; σ² = .001 + e^x, where the network gives x, which begins at −3.
+    inverse features. Differs: one λ in both places; σ² = .001 + e^x, where the network gives x, which begins at −4.
     """
 
     name = "ama"
