@@ -26,6 +26,12 @@ _ROWS = {
     "curriculum/difficulty_q90": "90 % quantile of their difficulty (steps)",
     "curriculum/solved": "share of her goals that Bob solves",
     "curriculum/trivial": "share of her goals that are trivial",
+    "coverage/positions": "share of the reachable cells that an episode visits",
+    "coverage/states": "share of all reachable states that an episode visits",
+    "tv/in_view": "share of steps in front of the TV",
+    "tv/press_rate": "share of steps that press its button",
+    "tv/press_chance": "the same by chance",
+    "tv/bonus_share": "share of the bonus that is owed to the TV",
 }
 
 

@@ -22,18 +22,21 @@ SMALL = {
         "game.target_share": "0.25",
         "alice.minibatch_size": "64",
         "bob.minibatch_size": "64",
+        "rewards": "task=1,rnd=0.1",
     },
 }
-STAGES = {"ppo": PPOStage, "alice-bob": AliceBob}
+SMALL["noveld"] = {
+    **SMALL["ppo"], "rewards": "task=1,noveld=0.1,e3b=0.1,counts=0.1", "bonus.counts.reads": "position",
+    "bonus.noveld.keys": "state", "tv": "remote,k6,quadrant,spot",
+}  # fmt: skip
+STAGES = {"ppo": PPOStage, "alice-bob": AliceBob, "noveld": PPOStage}
+STEPS = {"ppo": 1500, "alice-bob": 8000, "noveld": 1500}
 
 
-STEPS = {"ppo": 1500, "alice-bob": 8000}
-
-
-def train(method, path, **options):
+def train(method, path, pictures=False, **options):
     return run_training(
         method, "grid/DoorKey-5x5-v0", steps=STEPS[method], seed=3, run_dir=path, threads=1, quiet=True,
-        overrides=SMALL[method], **options,
+        overrides=SMALL[method], pictures=pictures, **options,
     )  # fmt: skip
 
 
@@ -43,7 +46,7 @@ def lines(path):
 
 @pytest.mark.parametrize("method", SMALL)
 def test_run_folder(method, tmp_path):
-    run = train(method, tmp_path / "run")
+    run = train(method, tmp_path / "run", pictures=True)
     metrics = lines(run / "metrics.jsonl")
     assert metrics[0]["step"] == 0
     assert metrics[-1]["step"] >= STEPS[method]

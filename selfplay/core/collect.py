@@ -155,11 +155,11 @@ class Rollout:
 
 def _channels(rollout: Rollout) -> dict[str, Rows]:
     """What a row holds beside the player's observation, before and after every step."""
-    found = {}
+    found, seen = {}, rollout.columns["obs"]
     for name, part in rollout.columns.items():
-        if part != rollout.columns["obs"]:
-            rows = Rows(rollout.rows[:-1, :, part], rollout.next_rows[..., part])
-            found["obs" if name == "shown" else name] = rows
+        if name == "obs" or (name == "shown" and part == seen):
+            continue
+        found["obs" if name == "shown" else name] = Rows(rollout.rows[:-1, :, part], rollout.next_rows[..., part])
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from envs.errors import UnmeasurableError
 from envs.noisy_tv import TVSpec
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, collect
@@ -15,6 +16,8 @@ from selfplay.core.config import PPOConfig
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
 from selfplay.core.transitions import Transitions
+from selfplay.errors import warn
+from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import episode_frames, heatmap
 from selfplay.rewards.streams import (
@@ -111,6 +114,7 @@ class PPOStage:
         self.rollout.start(self.world, seeds[0])
         self.steps = self.iterations = 0
         self._visits: np.ndarray | None = None
+        self._searchable = True
         self._last: dict[str, float] = {}
 
     @property
@@ -120,7 +124,10 @@ class PPOStage:
         charts = {**_CHARTS}
         if self.config.explores:
             charts["exploration"] = {
-                "share of the reachable cells that an episode visits": ["coverage/positions"],
+                "share of the reachable cells, of all states, that an episode visits": [
+                    "coverage/positions",
+                    "coverage/states",
+                ],
                 "bonus per step as its stream saw it": [f"train/reward/{name}" for name in names],
                 "bonus per step as it was paid": [f"train/raw_reward/{name}" for name in names],
             }
@@ -166,8 +173,17 @@ class PPOStage:
         return scalars
 
     def evaluate(self) -> dict[str, float]:
-        """Success, return and length over fresh levels."""
-        return prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
+        """Success, return and length over fresh levels; of an explorer also the share of all states it comes to."""
+        scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
+        if self.config.explores and self._searchable:
+            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._eval_seed, False)
+            try:
+                with self.learner.aside(self._eval_seed):
+                    scores["coverage/states"] = episode_state_coverage(world, self.learner, self._eval_seed)
+            except UnmeasurableError as error:
+                self._searchable = False
+                warn(f"the share of all states that are visited is not measured here: {error}")
+        return scores
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
@@ -196,7 +212,9 @@ class PPOStage:
 
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
         """Learner, worlds, running episodes and the step counter."""
-        state: dict[str, torch.Tensor | np.ndarray] = {"counters": np.array([self.steps, self.iterations], np.int64)}
+        state: dict[str, torch.Tensor | np.ndarray] = {
+            "counters": np.array([self.steps, self.iterations, self._searchable], np.int64)
+        }
         state |= prefixed("learner", self.learner.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
 
@@ -205,7 +223,8 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
-        self.steps, self.iterations = (int(count) for count in state["counters"])
+        self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
+        self._searchable = bool(searchable)
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only what was learnt."""

@@ -11,6 +11,7 @@ from selfplay.studies.study import Study
 
 STUDIES: dict[str, str] = {
     "entropy-bonus": "selfplay.studies.entropy_bonus",
+    "exploration": "selfplay.studies.exploration",
     "noisy-tv": "selfplay.studies.noisy_tv",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""
