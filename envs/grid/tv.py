@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from gymnasium import spaces
 
@@ -157,8 +159,15 @@ class NoisyTV:
         )
 
     def frame(self, index: int) -> np.ndarray:
-        """The world's picture, as `GridWorld.frame`; the television is not drawn."""
-        return self.world.frame(index)
+        """The world's picture, as `GridWorld.frame`, and in it the television: a framed square, a colour a picture."""
+        picture = self.world.frame(index).copy()
+        if self._spot[index] >= 0 and not self._setup.everywhere:
+            size = len(picture) // self.engine.spec.height
+            x, y = divmod(int(self._spot[index]), self.engine.spec.height)
+            shade = np.frombuffer(hashlib.sha256(self._canvas[index].tobytes()).digest()[:3], np.uint8) // 2 + 128
+            picture[y * size : (y + 1) * size, x * size : (x + 1) * size] = 255
+            picture[y * size + 2 : (y + 1) * size - 2, x * size + 2 : (x + 1) * size - 2] = shade
+        return picture
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The world's arrays and those of the televisions, copied."""
