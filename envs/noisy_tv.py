@@ -14,7 +14,7 @@ from dataclasses import dataclass
 TRIGGERS = ("none", "sham", "every-step", "remote")
 CONTENTS = ("frozen", "iid", "unseen", "balls")
 EXTENTS = ("cell", "quadrant", "view")
-PLACES = ("spot", "everywhere")
+PLACES = ("spot", "fixed", "everywhere")
 MOST_PICTURES = 4096
 
 
@@ -34,7 +34,8 @@ class TVSpec:
         and independently, all symbols equally likely.  unseen: a picture that no environment was ever shown before.
         balls: a ball of one of six colours, all equally likely; for extent cell.
     extent: how much of the player's view it takes: a cell, a quadrant, the whole view.
-    place: spot: it hangs in the world and is seen where the player can see that place.  everywhere: always seen.
+    place: spot: it hangs in the world, at a place drawn anew for every level, and is seen where the player can see that
+        place.  fixed: the same place in all levels of one layout.  everywhere: always seen.
     on: False for "off", whatever the rest says.
 
     `str` gives the text back, and `TVSpec.parse(str(spec)) == spec`. ValueError for what does not fit together.

@@ -50,6 +50,7 @@ class NoisyTV:
 
     spot: the television hangs on a wall cell beside a cell that the player can walk to without opening a door, drawn
         anew for every level. It is seen when that cell is. Where there is no such wall, it hangs nowhere.
+    fixed: the same, but drawn once: levels of one layout and start have it at one place.
     extent (the view has V columns and rows, far to near): cell: that cell of the view; everywhere: the far left one.
         quadrant: V // 2 + 1 columns and as many rows from a corner, the middle ones belonging to two; that quadrant
         where the television stands, the far one and the left one of two; everywhere: far left.  view: all of it.
@@ -74,7 +75,8 @@ class NoisyTV:
         policy = world.layout.width
         self._setup = Setup(
             trigger=_TRIGGERS[spec.trigger], content={"iid": IID, "unseen": UNSEEN_PICTURES}.get(spec.content, BANK),
-            extent=EXTENTS.index(spec.extent), everywhere=spec.place == "everywhere", hidden=bool(hidden),
+            extent=EXTENTS.index(spec.extent), everywhere=spec.place == "everywhere", fixed=spec.place == "fixed",
+            hidden=bool(hidden),
             size=world.layout.view_size, first=world.layout.slices["view"].start, policy=policy,
             channels=world.row_width - policy, key=self._derived(1) >> 1,
         )  # fmt: skip

@@ -35,15 +35,16 @@ _ROUNDS = 4
 class Setup(NamedTuple):
     """One television as integers.
 
-    trigger, content, extent: codes above.  everywhere: whether it is always seen.  hidden: whether the player's view
-    stays clean.  size: V.  first: where the view begins in a row.  policy: P.  channels: C, the tokens behind them.
-    key: what the numbers of pictures are scrambled with.
+    trigger, content, extent: codes above.  everywhere: whether it is always seen.  fixed: whether the wall is the same
+    in all levels of one layout.  hidden: whether the player's view stays clean.  size: V.  first: where the view begins
+    in a row.  policy: P.  channels: C, the tokens behind them.  key: what the numbers of pictures are scrambled with.
     """
 
     trigger: int
     content: int
     extent: int
     everywhere: bool
+    fixed: bool
     hidden: bool
     size: int
     first: int
@@ -217,9 +218,12 @@ def _show(row, spot, height, canvas, setup, out):
 
 
 @borrowing
-def _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue):
+def _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue, fixed):
     """A new level in environment n of `count`: the television is hung up and shows something new."""
-    if not setup.everywhere:
+    if setup.fixed:
+        fixed[0], fixed[1] = np.uint64(setup.key), 0  # the same draw for every level
+        spot[n] = _hang(cells[n], agent[n], fixed, reached, queue)
+    elif not setup.everywhere:
         spot[n] = _hang(cells[n], agent[n], stream[n], reached, queue)
     _change(canvas[n], stream[n], drawn[n : n + 1], drawn[n] * count + n, bank, setup)
 
@@ -229,8 +233,9 @@ def begin_all(rows, cells, agent, stream, spot, canvas, drawn, bank, setup, out)
     """New levels everywhere: televisions are hung up; rows uint8 [N, P + C + 3] are written to out uint8 [N, W]."""
     count, width, height = cells.shape
     reached, queue = np.empty((width, height), np.bool_), np.empty(width * height, np.int32)
+    fixed = np.empty(2, np.uint64)
     for n in range(count):
-        _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue)
+        _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue, fixed)
         _show(rows[n], spot[n], height, canvas[n], setup, out[n])
 
 
@@ -246,12 +251,13 @@ def show_all(
     """
     count, width, height = cells.shape
     reached, queue = np.empty((width, height), np.bool_), np.empty(width * height, np.int32)
+    fixed = np.empty(2, np.uint64)
     for n in range(count):
         if setup.trigger == TRIGGER_ALWAYS or (setup.trigger == TRIGGER_PRESS and pressed[n]):
             _change(canvas[n], stream[n], drawn[n : n + 1], drawn[n] * count + n, bank, setup)
         _show(next_rows[n], spot[n], height, canvas[n], setup, next_out[n])
         if terminated[n] or truncated[n]:
-            _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue)
+            _begin(n, count, cells, agent, stream, spot, canvas, drawn, bank, setup, reached, queue, fixed)
             _show(rows[n], spot[n], height, canvas[n], setup, out[n])
         else:
             out[n] = next_out[n]

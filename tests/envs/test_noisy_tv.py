@@ -430,3 +430,16 @@ def test_what_does_not_fit_a_world_is_one_line():
         tv.step(np.array([7, 0]), *outputs(tv))
     with pytest.raises(ValueError, match=r"the state has no 'tv\.stream'"):
         tv.load_state_dict(tv.world.state_dict())
+
+
+def test_fixed_hangs_in_one_place_where_the_layout_never_changes():
+    found = set()
+    for seed in range(8):
+        tv = make("Empty-8x8-v0", "remote,k6,cell,fixed", seed=seed, num_envs=8)
+        places = []
+        for _ in range(3):
+            tv.reset(None)
+            places += tv.state_dict()["tv.spot"].tolist()
+        assert len(set(places)) == 1
+        found |= set(places)
+    assert len(found) > 3  # the television's seed says where
