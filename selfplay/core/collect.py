@@ -208,6 +208,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         mask=r.mask,
         state=r.state[:-1],
         channels=_channels(r),
+        after=r.rows[-1, :, :width],
     )
     stats = EpisodeStats(
         np.concatenate([np.zeros(0), *returns]),

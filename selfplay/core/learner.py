@@ -259,9 +259,11 @@ class Learner:
         parts = []
         for batch, reward in zip(batches, paid, strict=True):
             value = torch.where(batch.mask[..., None], batch.value, 0.0)
+            begun = (lambda where, after=batch.after: self.value(after[where])) if len(batch.after) else None
             advantage = estimate(
-                batch, reward, value, partial(self.value_after, batch), self._gamma, self._episodic, self.config.lam
-            )
+                batch, reward, value, partial(self.value_after, batch), self._gamma, self._episodic, self.config.lam,
+                begun,
+            )  # fmt: skip
             mixed, returns = (advantage * self._weight).sum(-1), advantage + value
             fields = (batch.obs, batch.action, batch.log_prob, mixed, returns, value)
             parts.append([field.flatten(0, 1) for field in fields])

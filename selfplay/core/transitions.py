@@ -13,6 +13,7 @@ from curiosity.source import Rows
 
 NO_STATE = torch.empty(0)
 """The state of a policy that remembers nothing."""
+_ASIDE = ("channels", "after")  # fields that are no tensors [T, N, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Transitions:
     channels: what reward sources may look at beside `obs`, by name: two tensors [T, N, …] each, before and after the
         step. An "obs" among them stands in for what the player saw.
 
+    after: [N, …] like one row of `obs`, what is acted on after the last step: the first observation of a new episode
+        where one ended there. Left out (empty): not known.
+
     The tensors may be views of buffers that the next `collect` overwrites.
     """
 
@@ -47,6 +51,7 @@ class Transitions:
     mask: Tensor
     state: Tensor = NO_STATE
     channels: Mapping[str, Rows] = field(default_factory=dict)
+    after: Tensor = NO_STATE
 
     def __post_init__(self) -> None:
         shape = self.mask.shape
@@ -54,7 +59,7 @@ class Transitions:
             raise ValueError(f"transitions: mask must be [T, N], got {list(shape)}")
         if self.state is NO_STATE:
             object.__setattr__(self, "state", torch.empty(*shape, 0, device=self.mask.device))
-        tensors = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "channels"}
+        tensors = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _ASIDE}
         for name, rows in self.channels.items():
             tensors |= {f"channel {name!r}": rows.now, f"channel {name!r} after the step": rows.next}
         for name, tensor in tensors.items():
@@ -72,6 +77,11 @@ class Transitions:
             raise ValueError(f"transitions: value must be [T, N, K], got {list(self.value.shape)}")
         if self.state.dim() != 3:
             raise ValueError(f"transitions: state must be [T, N, H], got {list(self.state.shape)}")
+        if len(self.after) and (self.after.shape != self.obs.shape[1:] or self.after.dtype != self.obs.dtype):
+            raise ValueError(
+                f"transitions: after must be like one row of obs, {self.obs.dtype} {list(self.obs.shape[1:])}, "
+                f"got {self.after.dtype} {list(self.after.shape)}"
+            )
         if self.obs.dim() != 3 or self.next_obs.shape != self.obs.shape or self.next_obs.dtype != self.obs.dtype:
             raise ValueError(
                 f"transitions: obs and next_obs must be alike and [T, N, P], got {list(self.obs.shape)} "
@@ -129,14 +139,19 @@ class Transitions:
         return int(self.mask.sum())
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Transitions:
-        """The same with `change` done to every tensor, such as `lambda tensor: tensor[:8]`: its first 8 steps."""
-        plain = {one.name: change(getattr(self, one.name)) for one in fields(self) if one.name != "channels"}
-        return replace(self, **plain, channels={name: Rows(*map(change, rows)) for name, rows in self.channels.items()})
+        """The same with `change` done to every tensor but `after`, which is left out.
+
+        Such as `lambda tensor: tensor[:8]`: its first 8 steps.
+        """
+        plain = {one.name: change(getattr(self, one.name)) for one in fields(self) if one.name not in _ASIDE}
+        channels = {name: Rows(*map(change, rows)) for name, rows in self.channels.items()}
+        return replace(self, **plain, channels=channels, after=NO_STATE)
 
     def to(self, device: torch.device | str) -> Transitions:
         """The same on `device`; shares memory where nothing has to move."""
         unwaited = torch.device(device).type == "cuda"  # anywhere else a reader might come before the copy is done
-        return self.each(lambda tensor: tensor.to(device, non_blocking=unwaited))
+        moved = self.each(lambda tensor: tensor.to(device, non_blocking=unwaited))
+        return replace(moved, after=self.after.to(device, non_blocking=unwaited))
 
 
 @dataclass(frozen=True)

@@ -133,3 +133,24 @@ class RecallWorld:
         self.clock[over] = 0
         self.cue = np.where(over, self.rng.integers(1, self.actions + 1, self.num_envs), self.cue)
         obs_out[:] = self.seen()
+
+
+class Corridor:
+    """Rooms 1, 2, 3; any action goes to the next, and pays 1. The way out, 4, ends the episode: nobody acts there."""
+
+    def __init__(self, num_envs):
+        self.num_envs = num_envs
+        self.observation_space = gymnasium.spaces.MultiDiscrete([5])
+        self.action_space = gymnasium.spaces.Discrete(2)
+        self.columns = {"obs": slice(0, 1)}
+
+    def reset(self, seed):
+        self.room = 1 + np.arange(self.num_envs) % 3
+        return self.room.astype(np.uint8)[:, None]
+
+    def step(self, action, next_obs_out, obs_out, reward_out, terminated_out, truncated_out):
+        self.room += 1
+        next_obs_out[:, 0] = self.room
+        reward_out[:], terminated_out[:], truncated_out[:] = 1, self.room == 4, False
+        self.room[self.room == 4] = 1
+        obs_out[:, 0] = self.room

@@ -4,7 +4,7 @@ import gymnasium
 import numba
 import pytest
 import torch
-from core_worlds import CueWorld, ExtraReward, made_up, token_learner
+from core_worlds import Corridor, CueWorld, ExtraReward, made_up, token_learner
 
 from selfplay.core.collect import Rollout, collect
 from selfplay.core.config import PPOConfig
@@ -83,6 +83,23 @@ def test_a_stream_that_is_not_episodic_bootstraps_through_termination():
     task, endless = learner.value(torch.arange(1, 5, dtype=torch.uint8)[:, None]).T
     assert task.max() < 2.8
     assert endless.tolist() == pytest.approx([10] * 4, rel=0.03)
+
+
+def test_an_endless_stream_is_worth_as_much_where_episodes_end_in_a_state_that_is_never_acted_in():
+    class Endless(TaskReward):
+        name, episodic = "endless", False
+
+    world = Corridor(16)
+    settings = {"learning_rate": 0.01, "lr_schedule": "linear", "minibatch_size": 64}
+    learner = learner_for(world, [Stream(Endless(), gamma=0.9)], **settings)
+    rollout = Rollout(world, 16, 1)
+    rollout.start(world, seed=0)
+    for round in range(200):
+        learner.progress = round / 200
+        batch, _ = collect(world, learner, rollout)
+        learner.update(batch)
+    value = learner.value(torch.arange(1, 4, dtype=torch.uint8)[:, None])
+    assert value.flatten().tolist() == pytest.approx([10] * 3, rel=0.03)
 
 
 @pytest.mark.parametrize("fused", [True, False])
