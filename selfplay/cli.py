@@ -80,9 +80,11 @@ def train(
 
     if method not in METHODS:
         raise UserError(unknown("method", method, METHODS))
+    if tv is not None and "tv" not in type(METHODS[method].defaults()).model_fields:
+        raise UserError(f"--tv: {method} has no TV (expected ppo, random, or one of the bonuses)")
     from selfplay.config import parse_pairs
 
-    overrides = parse_pairs([*pairs, *([f"tv={tv}"] if tv else []), *_reward_pair(rewards)])
+    overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])
     env = checked_env(env) or env
     from selfplay.train import run_training
 

@@ -58,6 +58,8 @@ def test_commands_compose_rewards_and_say_what_is_wrong(tmp_path):
     for option, said in (
         (["--reward", "imc=1"], "did you mean 'icm'"),
         (["--tv", "remote,k6,cel,spot"], "nearest is 'cell'"),
+        (["--tv", ""], "'' is none of off, ride"),
+        (["--set", "tv_hidden=true"], "there is no TV to hide"),
         (["--set", "bonus.icm.betta=1"], "did you mean 'bonus.icm.beta'"),
         (["--set", "bonus.counts.reads=positron", "--reward", "counts=1"], "say 'position'"),
     ):
@@ -98,23 +100,41 @@ def test_a_television_is_no_part_of_the_clean_world(tv):
 
 def test_who_may_not_see_the_television_gets_a_clean_view_and_its_bonus_does_not():
     stage = stage_of(tv="every-step,iid,view,everywhere", tv_hidden="true", rewards="counts=1")
-    stage.iterate(0.0)
+    scalars = stage.iterate(0.0).scalars
     columns, rollout = stage.world.columns, stage.rollout
     clean, shown = (rollout.rows[..., columns[name]] for name in ("clean", "shown"))
     assert (rollout.obs[:-1] == clean[:-1]).all()
     assert (shown != clean).any()
-    source = stage.learner.streams[0].source
-    assert int(source.fit(seen(stage))["distinct"]) > 500  # what is never the same twice is new every time
+    assert scalars["train/counts/distinct"] > 500  # of 512: what is never the same twice is new every time
+    assert "tv/bonus_share" in scalars
 
 
-def seen(stage):
-    """The stage's last rollout as its sources saw it."""
-    columns, r = stage.world.columns, stage.rollout
-    rows = Rows(r.rows[:-1][..., columns["shown"]], r.next_rows[..., columns["shown"]])
-    return Transitions(
-        r.obs[:-1], r.action, r.log_prob, r.value, r.next_obs, r.terminated, r.truncated,
-        torch.from_numpy(r.reward).float(), r.mask, channels={"obs": rows},
-    )  # fmt: skip
+@pytest.mark.parametrize("tv", ["remote,k6,view,everywhere", "sham,frozen,quadrant,spot"])
+def test_evaluation_shows_the_pictures_of_training(tv):
+    stage, made = stage_of(tv=tv), []
+    make_world = stage.make_world
+    stage.make_world = lambda *arguments: made.append(make_world(*arguments)) or made[-1]
+    stage.evaluate()
+    assert (made[0]._bank == stage.world._bank).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides"),
+    [
+        ("ppo", {}),
+        ("random", {"tv": "every-step,iid,view,everywhere"}),
+        ("ppo", {"rewards": "counts=1", "tv": "remote,k6,quadrant,spot"}),
+        ("icm", {"bonus.icm.rescale": "false"}),
+    ],
+)
+def test_every_chart_has_its_curves(method, overrides):
+    stage = stage_of(method, env="Empty-5x5-v0", **overrides)
+    written = set(stage.evaluate())
+    for _ in range(10):
+        written |= set(stage.iterate(0.0).scalars)
+    promised = {tag for group in stage.charts.values() for tags in group.values() for tag in tags}
+    assert promised - written <= {"tv/press_rate_in_view"}
+    assert all(tags for group in stage.charts.values() for tags in group.values())
 
 
 class Pays:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from envs.grid import goals, oracle
+from envs.grid.channels import token_pixels
 from envs.grid.engine import GridEngine
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.names import COLOURS, OBJECTS, STATES
@@ -20,6 +21,7 @@ class GridField:
 
     segments, view_size: what a player sees of the world (`envs.grid.tokens`).  goal: whether it also sees a goal
     (`envs.grid.goals.GoalTokens`).  parts: what of a goal must be matched.
+    pixels: what its tokens look like, as in `GridWorld`; those of a goal look like nothing.
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
@@ -40,6 +42,8 @@ class GridField:
         self._goal = goals.GoalTokens(spec, parts) if goal else None
         nvec = list(layout.nvec) + (list(self._goal.nvec) if self._goal else [])
         self.observation_space = token_space(np.array(nvec))
+        looks = token_pixels(layout)
+        self.pixels = {"obs": np.pad(looks, ((0, len(nvec) - layout.width), (0, max(nvec) - looks.shape[1]), (0, 0)))}
         self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
         self.shape = (spec.width, spec.height)
         self._reward = np.zeros(num_envs)

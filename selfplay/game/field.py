@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +59,10 @@ class PlayingField(Protocol):
 
 class CurriculumField(PlayingField, Protocol):
     """A playing field that can also name, measure, draw and paint goals, and be saved."""
+
+    @property
+    def pixels(self) -> Mapping[str, np.ndarray]:
+        """ "obs" to what tokens look like, for Alice's bonuses (`curiosity.source.Surroundings`); may be empty."""
 
     @property
     def shape(self) -> tuple[int, int]:

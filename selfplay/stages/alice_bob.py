@@ -110,7 +110,7 @@ class AliceBob:
         self.field = make_field(players, seeds[0])
         sees, moves = self.field.observation_space, spaces.Discrete(self.field.num_actions)
         says = spaces.Discrete(self.field.num_actions + int(config.game.stop))
-        told = surroundings(sees, says, seeds[6], device)
+        told = surroundings(sees, says, seeds[6], device, pixels=self.field.pixels)
         wants = make_streams(config.rewards, config.bonus, config.alice.gamma, told)
         self.alice = Learner(sees, says, config.alice, wants, seed=seeds[2], device=device)
         payoff = [Stream(TaskReward(), weight=1.0, gamma=config.bob.gamma)]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from envs.errors import UnmeasurableError
 from envs.noisy_tv import TVSpec
@@ -60,6 +60,12 @@ class PPOStageConfig(BaseModel):
     def _tv(cls, tv: str) -> str:
         return str(TVSpec.parse(tv))
 
+    @model_validator(mode="after")
+    def _something_to_hide(self) -> PPOStageConfig:
+        if self.tv_hidden and self.tv == "off":
+            raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
+        return self
+
     @property
     def explores(self) -> bool:
         """Whether it is measured where the player goes."""
@@ -72,26 +78,21 @@ class PPOStageConfig(BaseModel):
         return tuple(sorted(wanted))
 
 
-_CHARTS: Layout = {
-    "task": {
-        "success": ["rollout/success", "eval/success"],
-        "return": ["rollout/return", "eval/return"],
-        "length": ["rollout/length", "eval/length"],
-    },
-    "learning": {
-        "entropy (nats)": ["train/entropy"],
-        "KL to the acting policy (nats)": ["train/approx_kl"],
-        "explained variance": ["train/explained_variance/task"],
-    },
+_TASK_CHARTS = {
+    "success": ["rollout/success", "eval/success"],
+    "return": ["rollout/return", "eval/return"],
+    "length": ["rollout/length", "eval/length"],
 }
+_LEARNING_CHARTS = {"entropy (nats)": ["train/entropy"], "KL to the acting policy (nats)": ["train/approx_kl"]}
 _MEASURE_EVERY = 8  # iterations; paying a batch of rewards twice more is not for each of them
 
 
 class PPOStage:
     """PPO on any rewards in the worlds of one level.
 
-    make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for; with
-    training also the channels that the bonuses look at, and as `Explored` where it is measured where the player goes.
+    make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for, seed
+    being that of a TV's pictures; with training also the channels that the bonuses look at, and as `Explored` where it
+    is measured where the player goes.
     """
 
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
@@ -100,7 +101,7 @@ class PPOStage:
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
         self.config = config
         self.world = make_world(config.num_envs, seeds[3], True)
-        self.make_world, self._eval_seed = make_world, seeds[2]
+        self.make_world, self._eval_seed, self._tv_seed = make_world, seeds[2], seeds[3]
         world = self.world
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
@@ -113,34 +114,38 @@ class PPOStage:
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
         self.steps = self.iterations = 0
-        self._visits: np.ndarray | None = None
+        self._visits = np.zeros(self.world.engine.state.cells.shape[1:], np.int64)
         self._searchable = True
         self._last: dict[str, float] = {}
 
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
-        names = [source.name for source in bonuses(self.learner.streams)]
-        charts = {**_CHARTS}
+        names = [stream.source.name for stream in self.learner.streams]
+        paid = [name for name in names if name != TASK]
+        rescaled = [stream.source.name for stream in self.learner.streams if stream.rescale]
+        charts: dict[str, dict[str, list[str]]] = {"task": dict(_TASK_CHARTS)}
+        if self.config.ppo.learning_rate > 0:
+            charts["learning"] = dict(_LEARNING_CHARTS)
+        charts.setdefault("learning", {})["explained variance"] = [f"train/explained_variance/{name}" for name in names]
         if self.config.explores:
             charts["exploration"] = {
                 "share of the reachable cells, of all states, that an episode visits": [
-                    "coverage/positions",
-                    "coverage/states",
-                ],
-                "bonus per step as its stream saw it": [f"train/reward/{name}" for name in names],
-                "bonus per step as it was paid": [f"train/raw_reward/{name}" for name in names],
-            }
-        if self.config.tv != "off":
-            charts["noisy TV"] = {
-                "share of steps in front of it": ["tv/in_view"],
-                "presses (share of steps, in front of it, chance)": [
-                    "tv/press_rate", "tv/press_rate_in_view", "tv/press_chance",
-                ],
-                "share of the bonus that is owed to it, and paid in front of it": [
-                    "tv/bonus_share", "tv/bonus_in_view",
+                    "coverage/positions", "coverage/states",
                 ],
             }  # fmt: skip
+        if paid:
+            charts["exploration"]["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
+        if rescaled:
+            charts["exploration"]["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
+        if self.config.tv != "off":
+            charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
+            if self.world.press_action is not None:
+                presses = ["tv/press_rate", "tv/press_rate_in_view", "tv/press_chance"]
+                charts["noisy TV"]["presses (share of steps, in front of it, chance)"] = presses
+            if paid:
+                owed = ["tv/bonus_share", "tv/bonus_in_view"]
+                charts["noisy TV"]["share of the bonus that is owed to it, and paid in front of it"] = owed
         return charts
 
     def iterate(self, progress: float) -> Report:
@@ -164,7 +169,7 @@ class PPOStage:
             found = self.world.drain()
             if len(found["coverage"]):
                 scalars["coverage/positions"] = float(found["coverage"].mean())
-            self._visits = found["heat"] if self._visits is None else self._visits + found["heat"]
+            self._visits += found["heat"]
         if "tv" in batch.channels:
             scalars |= attention(batch, int(self.world.action_space.n), self.world.press_action)
             if self.iterations % _MEASURE_EVERY == 0:
@@ -176,7 +181,7 @@ class PPOStage:
         """Success, return and length over fresh levels; of an explorer also the share of all states it comes to."""
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
         if self.config.explores and self._searchable:
-            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._eval_seed, False)
+            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._tv_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
                     scores["coverage/states"] = episode_state_coverage(world, self.learner, self._eval_seed)
@@ -187,7 +192,7 @@ class PPOStage:
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
-        world = self.make_world(episodes, seed, False)
+        world = self.make_world(episodes, self._tv_seed, False)
         with self.learner.aside(seed):
             return {"task": summary(first_episodes(world, self.learner, seed, deterministic))}
 
@@ -195,12 +200,11 @@ class PPOStage:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
         with self.learner.aside(self._eval_seed):
-            pictures["rollout/episode"] = episode_frames(
-                self.learner, self.make_world(1, self._eval_seed, False), self._eval_seed
-            )
-        if self._visits is not None:
+            world = self.make_world(1, self._tv_seed, False)
+            pictures["rollout/episode"] = episode_frames(self.learner, world, self._eval_seed)
+        if self.config.explores:
             pictures["coverage/visits"] = heatmap(self._visits)
-            self._visits = None
+            self._visits[:] = 0
         return pictures
 
     def headline(self) -> dict[str, str]:
@@ -225,6 +229,7 @@ class PPOStage:
         self.rollout.load_state_dict(under("rollout", state))
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
         self._searchable = bool(searchable)
+        self._visits[:] = state["visits"]
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only what was learnt."""
