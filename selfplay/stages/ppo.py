@@ -217,7 +217,8 @@ class PPOStage:
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
         """Learner, worlds, running episodes and the step counter."""
         state: dict[str, torch.Tensor | np.ndarray] = {
-            "counters": np.array([self.steps, self.iterations, self._searchable], np.int64)
+            "counters": np.array([self.steps, self.iterations, self._searchable], np.int64),
+            "visits": self._visits.copy(),
         }
         state |= prefixed("learner", self.learner.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
