@@ -1,9 +1,9 @@
 """Which bonus finds a reward that hides behind rooms, keys and boxes?
 
 Sparse-reward MiniGrid with a fresh level an episode and MiniGrid's partial 7×7 view, as in the papers. Each bonus has
-its default settings and the weight that `selfplay train` gives it beside a task of weight 1. The bands are frames to
-the plateau read off published figures (±): counts, RND and RIDE as in Raileanu and Rocktäschel 2020 (arXiv 2002.12292)
-and Zha et al. 2021 (RAPID, arXiv 2101.08152); NovelD is held to the fastest of them.
+its default settings and the weight that `selfplay train` gives it beside a task of weight 1. The budgets are no larger
+than the frames to the plateau read off published figures (±): counts, RND and RIDE as in Raileanu and Rocktäschel 2020
+(arXiv 2002.12292) and Zha et al. 2021 (RAPID, arXiv 2101.08152). A claim that fails may agree with the literature.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ WORLDS = {  # level -> budget in env steps
     "MultiRoom-N7-S8": 12_000_000,
     "ObstructedMaze-1Dl": 10_000_000,
 }
-BANDS = {  # published frames to the plateau
-    ("MultiRoom-N7-S4", "rnd"): 20e6,
-    ("MultiRoom-N7-S4", "noveld"): 6e6,
+PUBLISHED = {  # frames to the plateau, read off figures
+    ("MultiRoom-N7-S4", "rnd"): 12e6,
     ("MultiRoom-N7-S4", "counts"): 6e6,
     ("KeyCorridorS3R3", "rnd"): 21e6,
-    ("KeyCorridorS3R3", "noveld"): 11e6,
+    ("KeyCorridorS3R3", "ride"): 11e6,
     ("KeyCorridorS3R3", "counts"): 14e6,
 }
+EXPECTED = (*PUBLISHED, ("MultiRoom-N7-S4", "noveld"), ("KeyCorridorS3R3", "noveld"))
 SOLVED = 0.9
 FRAMES = f"frames to success {SOLVED:g}"
 
@@ -35,6 +35,14 @@ def _arm(world: str, bonus: str) -> Arm:
     method = "ppo" if bonus == "none" else bonus
     run = Run(method, f"grid/{world}-v0", WORLDS[world], {"eval_episodes": "256"})
     return Arm(f"{world}.{bonus}", run, {"world": world, "bonus": bonus})
+
+
+def _solves(world: str, bonus: str) -> Claim:
+    """Within our budget, which is no larger than what was published."""
+    known = f" (published: {PUBLISHED[world, bonus] / 1e6:g} M)" if (world, bonus) in PUBLISHED else ""
+    text = f"{bonus} solves {world} within {WORLDS[world] / 1e6:g} M frames{known}"
+    arms = f"{world}.{bonus}", f"{world}.none"
+    return Claim(text, "success at the end", *arms, "difference", ">= 0.5")
 
 
 STUDY = Study(
@@ -48,12 +56,7 @@ STUDY = Study(
         Measure("success, all along", "eval/success", AreaUnderCurve(), "share of fresh levels"),
         Measure("coverage, all along", "coverage/positions", AreaUnderCurve(), "share of reachable cells an episode"),
     ),
-    claims=tuple(
-        Claim(f"{bonus} solves {world} (published: {BANDS[world, bonus] / 1e6:g} M frames)", "success at the end",
-              f"{world}.{bonus}", f"{world}.none", "difference", ">= 0.5")
-        for world, bonus in BANDS
-        if WORLDS[world] <= BANDS[world, bonus]
-    ),
+    claims=tuple(_solves(world, bonus) for world, bonus in EXPECTED),
     curves=("eval/success", "coverage/positions"),
     seeds=5,
     quick_seeds=2,
