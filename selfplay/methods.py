@@ -52,15 +52,17 @@ def _random_defaults() -> BaseModel:
 
 def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
     from envs.grid.coverage import Explored
+    from envs.grid.fixed_levels import FixedLevels
     from envs.grid.tv import with_tv
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
     from selfplay.stages.ppo import PPOStage
 
-    def make_world(num_envs: int, tv_seed: int, training: bool) -> World:
+    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         channels = settings.channels if training else ()
-        bare = GridWorld(spec, num_envs, settings.segments, settings.view_size, channels)
-        world = with_tv(bare, TVSpec.parse(settings.tv), tv_seed, settings.tv_hidden)
+        fixed = FixedLevels(spec, settings.levels, world_seed) if settings.levels else None
+        bare = GridWorld(spec, num_envs, settings.segments, settings.view_size, channels, fixed)
+        world = with_tv(bare, TVSpec.parse(settings.tv), world_seed, settings.tv_hidden)
         return Explored(world) if training and settings.explores else world
 
     return PPOStage(make_world, settings, seed, device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from envs.grid.fixed_levels import FixedLevels
 from envs.grid.jit import kernel
 from envs.grid.kernel import transition
 from envs.grid.levels.dispatch import draw, generator_address
@@ -99,6 +100,7 @@ class GridEngine:
 
     spec: the level.  num_envs: N.  layout: what `advance` and `write` put into a row; by default the learners' tokens
     (view, direction, mission).  max_steps: steps until truncation, by default the level's own.
+    fixed: the levels that episodes begin with, instead of fresh ones.
     pool_size, pool_refresh: where minigrid draws the levels, P and R of `envs.grid.pool` (by default what it says).
 
     Nothing is drawn by the constructor: call `seed` and `generate` first, or load a state.
@@ -106,7 +108,7 @@ class GridEngine:
 
     def __init__(
         self, spec: LevelSpec, num_envs: int, layout: RowLayout | None = None, max_steps: int | None = None,
-        pool_size: int | None = None, pool_refresh: int | None = None,
+        pool_size: int | None = None, pool_refresh: int | None = None, fixed: FixedLevels | None = None,
     ) -> None:  # fmt: skip
         for name, value in (("num_envs", num_envs), ("max_steps", spec.max_steps if max_steps is None else max_steps)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
@@ -120,7 +122,9 @@ class GridEngine:
         self.state = GridState.zeros(self.num_envs, spec.width, spec.height)
         self._level = np.array([0, spec.rule, self.max_steps], np.int64)
         self._params = spec.params_array()
-        self.pool: LevelPool | None = make_pool(spec, self.num_envs, pool_size, pool_refresh) if spec.pooled else None
+        self.pool: LevelPool | FixedLevels | None = fixed
+        if spec.pooled and fixed is None:
+            self.pool = make_pool(spec, self.num_envs, pool_size, pool_refresh)
         self._everybody = np.full(self.num_envs, STEP, np.uint8)
 
     @property
@@ -274,7 +278,7 @@ class GridEngine:
     def _require_generator(self) -> None:
         if not self.spec.can_draw:
             raise ValueError(f"level {self.spec.id} has no generator here: load a state instead of drawing one")
-        if not self.spec.pooled:
+        if self.pool is None:
             self._level[0] = generator_address(self.spec.family)  # anew: worthless after pickling
 
     def _launch(

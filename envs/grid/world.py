@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from envs.grid.channels import ChannelLayout
 from envs.grid.engine import GridEngine
+from envs.grid.fixed_levels import FixedLevels
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout
 
@@ -19,6 +20,7 @@ class GridWorld:
     segments, view_size: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
     channels: what else is written, from "position" and "state" (`envs.grid.channels`). Rows then are wider, uint8
     [N, W]: first the policy's P tokens, of which alone `observation_space` speaks, then each channel's.
+    fixed: the levels that episodes begin with, instead of fresh ones.
 
     row_width: W.  columns: "obs" and the channels to their part of a row.  channel_spaces: the same to their spaces.
     pixels: the same to what their tokens look like, float32 [P, V, 3] (`envs.grid.channels.token_pixels`).
@@ -32,12 +34,13 @@ class GridWorld:
         segments: Sequence[str] = DEFAULT_SEGMENTS,
         view_size: int = 7,
         channels: Sequence[str] = (),
+        fixed: FixedLevels | None = None,
     ):
         self.num_envs = num_envs
         self.press_action: int | None = None
         self.layout = TokenLayout(spec, segments, view_size)
         rows = ChannelLayout(spec, self.layout, channels)
-        self.engine = GridEngine(spec, num_envs, rows)
+        self.engine = GridEngine(spec, num_envs, rows, fixed=fixed)
         self.row_width = rows.width
         self.columns = rows.columns
         self.channel_spaces = rows.spaces()

@@ -40,6 +40,7 @@ class PPOStageConfig(BaseModel):
     num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
     rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
     rewards: tuple[str, ...] = Field(("task=1",), description="NAME=WEIGHT, what is wanted; also --reward NAME=WEIGHT")
+    levels: int = Field(0, ge=0, le=2**20, description="how many levels there are; 0: a fresh one for every episode")
     tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
     tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
     coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
@@ -91,8 +92,8 @@ class PPOStage:
     """PPO on any rewards in the worlds of one level.
 
     make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for, seed
-    being that of a TV's pictures; with training also the channels that the bonuses look at, and as `Explored` where it
-    is measured where the player goes.
+    being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
+    `Explored` where it is measured where the player goes.
     """
 
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
@@ -101,7 +102,7 @@ class PPOStage:
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
         self.config = config
         self.world = make_world(config.num_envs, seeds[3], True)
-        self.make_world, self._eval_seed, self._tv_seed = make_world, seeds[2], seeds[3]
+        self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
         world = self.world
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
@@ -181,7 +182,7 @@ class PPOStage:
         """Success, return and length over fresh levels; of an explorer also the share of all states it comes to."""
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
         if self.config.explores and self._searchable:
-            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._tv_seed, False)
+            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
                     scores["coverage/states"] = episode_state_coverage(world, self.learner, self._eval_seed)
@@ -192,7 +193,7 @@ class PPOStage:
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
-        world = self.make_world(episodes, self._tv_seed, False)
+        world = self.make_world(episodes, self._world_seed, False)
         with self.learner.aside(seed):
             return {"task": summary(first_episodes(world, self.learner, seed, deterministic))}
 
@@ -200,7 +201,7 @@ class PPOStage:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
         with self.learner.aside(self._eval_seed):
-            world = self.make_world(1, self._tv_seed, False)
+            world = self.make_world(1, self._world_seed, False)
             pictures["rollout/episode"] = episode_frames(self.learner, world, self._eval_seed)
         if self.config.explores:
             pictures["coverage/visits"] = heatmap(self._visits)
