@@ -22,16 +22,17 @@ from selfplay.studies.records import (
     registration,
 )
 from selfplay.studies.results import Results, read_results
-from selfplay.studies.statistics import Bounds, Interval, iqm_interval
-from selfplay.studies.study import Measure, Study
+from selfplay.studies.statistics import Interval
+from selfplay.studies.study import Study
 from selfplay.studies.verdicts import (
     AS_PREDICTED,
-    AVERAGES,
     CONTRARY,
     PROVISIONAL,
     QUICK,
     UNDECIDED,
+    Intervals,
     Verdict,
+    intervals,
     judge_all,
 )
 
@@ -54,14 +55,15 @@ def write_report(study: Study, folder: Path, seeds: int | None = None, sources: 
         where = ", ".join(f"'{place}'" for place in places)
         raise UserError(f"no finished run of study '{study.name}' in {where}")
     verdicts = sorted(judge_all(study, results, registered), key=lambda v: _ORDER.index(v.verdict))
+    found = intervals(study, results)
     changed = _changed(study, places[0])
     facts = machine()
     sessions = [session for place in places for session in read_sessions(place)]
     folder.mkdir(parents=True, exist_ok=True)
-    text = _text(study, results, verdicts, changed, facts, sessions)
-    write_json(folder / "results.json", _json(study, results, verdicts, changed, facts, sessions))
+    text = _text(study, results, found, verdicts, changed, facts, sessions)
+    write_json(folder / "results.json", _json(study, results, found, verdicts, changed, facts, sessions))
     write_bytes(folder / "README.md", text.encode())
-    draw_measures(folder / "figure.png", study, results)
+    draw_measures(folder / "figure.png", study, results, found)
     if study.curves:
         draw_curves(folder / "curves.png", study, results)
     return text
@@ -108,8 +110,8 @@ def _changed(study: Study, folder: Path) -> list[str]:
 
 
 def _text(
-    study: Study, results: Results, verdicts: Sequence[Verdict], changed: list[str], facts: dict[str, Any],
-    sessions: Sequence[Mapping[str, Any]],
+    study: Study, results: Results, found: Intervals, verdicts: Sequence[Verdict], changed: list[str],
+    facts: dict[str, Any], sessions: Sequence[Mapping[str, Any]],
 ) -> str:  # fmt: skip
     parts = [f"# {study.name}", study.question]
     planned = len(results.runs) + len(results.missing)
@@ -124,13 +126,20 @@ def _text(
         parts += ["## Claims", markdown([_claim_row(verdict) for verdict in verdicts])]
     parts += [
         "## Arms",
-        markdown(_arm_rows(study, results)),
+        markdown(_arm_rows(study, results, found)),
         "Interquartile mean over seeds (of zeros and ones the mean: the share of seeds) [95 % percentile bootstrap "
         "interval], number of seeds. ≥: more than a quarter "
         "of the seeds never got there; the step they ended at is a lower bound. Ratios and differences are those of "
         "these means, with all arms resampled by the same seeds where they have the same.",
         "\n".join(f"- {m.name}: `{m.tag}`, {m.how}" + (f", {m.unit}" if m.unit else "") for m in study.measures),
-        "![per-seed values](figure.png)" + ("\n\n![learning curves](curves.png)" if study.curves else ""),
+        "![per-seed values](figure.png)",
+        *(
+            [
+                "![learning curves](curves.png)\n\nLines: interquartile mean over seeds; bands, with few lines: the quartiles."
+            ]
+            if study.curves
+            else []
+        ),
         _time(results, sessions),
         "\n".join(f"- {name}: {cell(value)}" for name, value in facts.items()),
     ]
@@ -160,21 +169,17 @@ def _claim_row(verdict: Verdict) -> Row:
     }
 
 
-def _arm_rows(study: Study, results: Results) -> list[Row]:
+def _arm_rows(study: Study, results: Results, found: Intervals) -> list[Row]:
     rows: list[Row] = []
     for arm in study.arms:
         row: Row = {"arm": arm.name, **arm.factors}
         for measure in study.measures:
-            values = results.bounds(measure.name, arm.name)
             arrow = {"up": " ↑", "down": " ↓", "neither": ""}[measure.better]
-            found = f"{shown(_interval(measure, values))}, n={len(values)}" if len(values) else "n=0"
-            row[measure.name + arrow] = found if measure.fits(arm) else None
+            interval = found.get((measure.name, arm.name))
+            shown_as = f"{shown(interval)}, n={len(results.values[measure.name][arm.name])}" if interval else "n=0"
+            row[measure.name + arrow] = shown_as if measure.fits(arm) else None
         rows.append(row)
     return rows
-
-
-def _interval(measure: Measure, values: Bounds) -> Interval:
-    return iqm_interval(values, average=AVERAGES[measure.average])
 
 
 def shown(interval: Interval) -> str:
@@ -197,8 +202,8 @@ def _number(value: float) -> str:
 
 
 def _json(
-    study: Study, results: Results, verdicts: Sequence[Verdict], changed: list[str], facts: dict[str, Any],
-    sessions: Sequence[Mapping[str, Any]],
+    study: Study, results: Results, found: Intervals, verdicts: Sequence[Verdict], changed: list[str],
+    facts: dict[str, Any], sessions: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     """Everything, per seed. An infinite bound (censored) is null, as JSON has none."""
     seconds = list(results.seconds.values())
@@ -226,8 +231,8 @@ def _json(
         },
         "averages": {
             measure.name: {
-                arm.name: _interval(measure, values)._asdict()
-                for arm in study.arms if len(values := results.bounds(measure.name, arm.name))
+                arm.name: found[measure.name, arm.name]._asdict()
+                for arm in study.arms if (measure.name, arm.name) in found
             }
             for measure in study.measures
         },

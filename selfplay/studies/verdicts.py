@@ -13,6 +13,7 @@ from selfplay.studies.statistics import (
     difference_interval,
     difference_of_differences_interval,
     iqm,
+    iqm_interval,
     mean,
     probability_of_improvement,
     ratio_interval,
@@ -26,6 +27,19 @@ AS_PREDICTED, CONTRARY, UNDECIDED = "as predicted", "contrary", "undecided"
 PROVISIONAL, QUICK = "provisional", "quick: decides nothing"
 AVERAGES: dict[str, Average] = {"iqm": iqm, "mean": mean}
 """`Measure.average` to the function."""
+
+Intervals = dict[tuple[str, str], Interval]
+"""(measure, arm) to the average over seeds and its interval, where there is a value."""
+
+
+def intervals(study: Study, results: Results) -> Intervals:
+    """Of every measure and arm."""
+    return {
+        (measure.name, arm.name): iqm_interval(values, average=AVERAGES[measure.average])
+        for measure in study.measures
+        for arm in study.arms
+        if len(values := results.bounds(measure.name, arm.name))
+    }
 
 
 @dataclass(frozen=True)
