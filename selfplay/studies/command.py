@@ -13,6 +13,7 @@ from selfplay.options import AT_LEAST_1, Seconds
 @click.command()
 @click.argument("name", required=False)
 @click.option("--seeds", type=AT_LEAST_1, metavar="N", help="Seeds of every arm.  [default: the study's]")
+@click.option("--first-seed", type=click.IntRange(min=0), default=0, metavar="K", help="Seeds from K on: a part.")
 @click.option("--jobs", type=AT_LEAST_1, metavar="N", help="Runs side by side.  [default: the cores, one less if busy]")
 @click.option("--threads", type=AT_LEAST_1, default=1, show_default=True, help="Threads of each run.")
 @click.option("--quick", is_flag=True, help="The small version, to see that it works; in a folder of its own.")
@@ -23,10 +24,20 @@ from selfplay.options import AT_LEAST_1, Seconds
     help="Seconds between two checkpoints of a run.",
 )  # fmt: skip
 @click.option("--report-only", is_flag=True, help="Only write the report anew, from the runs that are there.")
+@click.option(
+    "--merge",
+    "parts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Only report, on the runs under every DIR given.",
+)
+@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Only write a small copy to commit.")
 @click.option("--dry-run", is_flag=True, help="Only list the runs and the registered claims.")
 def study(
     name: str | None,
     seeds: int | None,
+    first_seed: int,
     jobs: int | None,
     threads: int,
     quick: bool,
@@ -34,6 +45,8 @@ def study(
     pattern: str,
     checkpoint_every: float,
     report_only: bool,
+    parts: tuple[Path, ...],
+    export: Path | None,
     dry_run: bool,
 ) -> None:
     """Run the study NAME (or a file NAME.py) and report.
@@ -50,17 +63,20 @@ def study(
     if quick:
         declared = plan.quick(declared)
     folder = folder or plan.default_folder(declared)
-    if report_only:
-        from selfplay.studies.report import write_report
+    if report_only or parts or export:
+        from selfplay.studies import report
 
-        click.echo(write_report(declared, folder, seeds))
+        if export:
+            click.echo(report.export(declared, export, parts or (folder,)))
+        elif parts:
+            click.echo(report.merge(declared, folder, parts))
+        else:
+            click.echo(report.write_report(declared, folder, seeds))
         return
     from selfplay.studies.conduct import conduct, show_plan
 
-    tasks = plan.tasks(declared, folder, seeds, pattern)
+    tasks = plan.tasks(declared, folder, seeds, pattern, first_seed)
     if dry_run:
         show_plan(declared, tasks)
         return
-    sys.exit(
-        conduct(declared, folder, tasks, seeds=seeds, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every)
-    )
+    sys.exit(conduct(declared, folder, tasks, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every))

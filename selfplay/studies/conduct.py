@@ -11,7 +11,7 @@ import click
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_json
 from selfplay.studies.plan import Task, check_folder, expected_config, finished
-from selfplay.studies.records import FAILURES, read_failures, register
+from selfplay.studies.records import FAILURES, Session, read_failures, register
 from selfplay.studies.study import Study
 from selfplay.threads import default_threads, limit_spinning
 
@@ -32,7 +32,7 @@ def show_plan(study: Study, tasks: Sequence[Task]) -> None:
 
 
 def conduct(
-    study: Study, folder: Path, tasks: Sequence[Task], *, seeds: int | None, jobs: int | None, threads: int,
+    study: Study, folder: Path, tasks: Sequence[Task], *, jobs: int | None, threads: int,
     checkpoint_seconds: float,
 ) -> int:  # fmt: skip
     """Run those of `tasks` that are not finished, write the report into `folder`, and return the exit code.
@@ -56,21 +56,29 @@ def conduct(
     register(study, folder)
     todo = [task for task in tasks if not finished(task)]
     failures = read_failures(folder)
+    jobs = jobs or default_threads()
+    session = Session(folder, jobs, threads)
+    made = 0
     with StudyProgress(study.name, len(tasks), len(tasks) - len(todo)) as progress:
 
         def over(task: Task, why: str | None) -> None:
+            nonlocal made
+            made += why is None
             failures.pop(task.name, None)
             if why is not None:
                 failures[task.name] = why
             write_json(folder / FAILURES, failures)
+            session.save(made)
             progress.over(task.name, why)
 
-        code = run_tasks(todo, jobs=jobs or default_threads(), threads=threads,
+        code = run_tasks(todo, jobs=jobs, threads=threads,
                          checkpoint_seconds=checkpoint_seconds, report=over)  # fmt: skip
+    if todo:
+        session.save(made)
     if code:
         click.echo("stopped; the same command goes on, --report-only reports on what is there", err=True)
         return code
-    click.echo(write_report(study, folder, seeds))
+    click.echo(write_report(study, folder, 1 + max(task.seed for task in tasks)))
     failed = [task.name for task in tasks if task.name in failures]
     if failed:
         print(f"error: {len(failed)} of {len(tasks)} runs failed: {', '.join(failed)}", file=sys.stderr)

@@ -37,7 +37,7 @@ def quick(study: Study) -> Study:
         dataclasses.replace(arm, run=dataclasses.replace(arm.run, steps=min(arm.run.steps, study.quick_steps)))
         for arm in study.arms
     )
-    return dataclasses.replace(study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds)
+    return dataclasses.replace(study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds, quick=True)
 
 
 def default_folder(study: Study) -> Path:
@@ -45,16 +45,20 @@ def default_folder(study: Study) -> Path:
     return Path("runs") / f"study-{study.name}"
 
 
-def tasks(study: Study, folder: Path, seeds: int | None = None, pattern: str = "*") -> list[Task]:
-    """Every run of the arms that match `pattern`, in the order they are run: all arms of seed 0, then of seed 1, …
+def tasks(study: Study, folder: Path, seeds: int | None = None, pattern: str = "*", first_seed: int = 0) -> list[Task]:
+    """Every run of the arms that match `pattern`, in the order they are run: all arms of the first seed, then of the
+    next, … seeds: how many, by default all of the study's from `first_seed` on.
 
     So a study that was cut off has as many seeds of every arm, give or take one.
     """
     arms = [arm for arm in study.arms if fnmatch.fnmatchcase(arm.name, pattern)]
     if not arms:
         raise UserError(f"--arms: {unknown('arm', pattern, [arm.name for arm in study.arms])}")
-    count = study.seeds if seeds is None else seeds
-    return [Task(arm, seed, folder / arm.name / f"s{seed}") for seed in range(count) for arm in arms]
+    count = study.seeds - first_seed if seeds is None else seeds
+    if count < 1:
+        raise UserError(f"--first-seed {first_seed}: the study has seeds 0 to {study.seeds - 1}; give --seeds as well")
+    chosen = range(first_seed, first_seed + count)
+    return [Task(arm, seed, folder / arm.name / f"s{seed}") for seed in chosen for arm in arms]
 
 
 def expected_config(arm: Arm, seed: int) -> dict[str, Any]:
@@ -88,13 +92,19 @@ def check_folder(task: Task, config: Mapping[str, Any], threads: int | None = No
     record = read_record(task.folder)
     if record is None:
         return
-    was, now = flatten(record["config"]), flatten(config)
+    was, now = dict(record["config"]), dict(config)
     if threads is not None:
         was["threads"], now["threads"] = record["threads"], threads
+    check_config(f"run folder '{task.folder}'", was, now)
+
+
+def check_config(what: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """UserError where `was`, the configuration of a run that is there, lacks something of `now` or has it otherwise."""
+    was, now = flatten(was), flatten(now)
     for key, value in now.items():
         if was.get(key) != value:
             found = was.get(key, "not there")
             raise UserError(
-                f"run folder '{task.folder}' was started with {key} = {found}, the study has {value}; "
+                f"{what} was started with {key} = {found}, the study has {value}; "
                 "give another --dir, or remove that folder"
             )

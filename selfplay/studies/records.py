@@ -4,44 +4,111 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from selfplay.errors import UserError
 from selfplay.jsonfile import plain, write_json
-from selfplay.studies.study import Study
+from selfplay.studies.study import Measure, Study
 
-REGISTERED, FAILURES = "registered.json", "failures.json"
+REGISTERED, FAILURES, SESSIONS = "registered.json", "failures.json", "sessions.json"
 
 
 def registration(study: Study) -> dict[str, Any]:
-    """What is fixed beforehand: question, arms, how everything is measured, and the claims."""
+    """What is fixed beforehand: question, the number of seeds, arms, how everything is measured, and the claims."""
     return plain(
         {
             "question": study.question,
+            "seeds": study.seeds,
             "arms": {
                 arm.name: {"method": arm.run.method, "env": arm.run.env, "steps": arm.run.steps,
                            "overrides": dict(arm.run.overrides)}
                 for arm in study.arms
             },
-            "measures": {measure.name: f"{measure.tag}: {measure.how}" for measure in study.measures},
+            "measures": {measure.name: _registered_measure(study, measure) for measure in study.measures},
             "claims": [f"{claim.text}: {claim.kind} of {claim.registered}" for claim in study.claims],
         }
     )  # fmt: skip
 
 
+def _registered_measure(study: Study, measure: Measure) -> str:
+    arms = [arm.name for arm in study.arms if measure.fits(arm)]
+    of = "" if len(arms) == len(study.arms) else f" (of {', '.join(arms)})"
+    return f"{measure.tag}: {measure.how}{of}"
+
+
+def read_registered(folder: Path) -> dict[str, Any] | None:
+    """What was registered in `folder`; None where nothing was."""
+    return _read(folder / REGISTERED, dict)
+
+
+def registered_seeds(study: Study, folder: Path) -> int:
+    """How many seeds were registered: those a verdict needs. What the study declares where nothing was."""
+    count = (read_registered(folder) or {}).get("seeds", study.seeds)
+    if type(count) is not int or count < 1:
+        raise UserError(f"{folder / REGISTERED}: seeds = {count!r} (expected a whole number >= 1)")
+    return count
+
+
+def check_same_registration(folders: Sequence[Path]) -> None:
+    """UserError unless the same was registered in each of `folders`, but for the date."""
+    found = []
+    for folder in folders:
+        registered = read_registered(folder)
+        if registered is None:
+            raise UserError(f"'{folder}' cannot be merged: nothing was registered there (expected {REGISTERED})")
+        found.append({key: value for key, value in registered.items() if key != "registered"})
+        other = next((key for key in {**found[0], **found[-1]} if found[0].get(key) != found[-1].get(key)), None)
+        if other is not None:
+            raise UserError(
+                f"'{folder}' cannot be merged with '{folders[0]}': other {other} were registered (expected the same)"
+            )
+
+
 def register(study: Study, folder: Path) -> None:
     """Write `registered.json`, unless it is there: it keeps what was claimed before the first run."""
     if not (folder / REGISTERED).exists():
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        write_json(folder / REGISTERED, {"registered": now, **registration(study)})
+        write_json(folder / REGISTERED, {"registered": _now(), **registration(study)})
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def read_failures(folder: Path) -> dict[str, str]:
     """Run name to the line that says how it failed, as the last attempt at it left it."""
+    return _read(folder / FAILURES, dict) or {}
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """Every time that runs were made in `folder`: when it began, seconds of wall-clock, jobs, threads, runs made."""
+    return _read(folder / SESSIONS, list) or []
+
+
+def _read(path: Path, kind: type) -> Any:
     try:
-        return json.loads((folder / FAILURES).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder / FAILURES} cannot be read: {error}; remove it to go on") from None
+        raise UserError(f"{path} cannot be read: {error}; remove it to go on") from None
+    if not isinstance(content, kind):
+        raise UserError(f"{path} cannot be read: it holds no {kind.__name__}; remove it to go on")
+    return content
+
+
+class Session:
+    """The wall-clock of one invocation, kept in `sessions.json` as it goes: a kill costs what the run in hand took."""
+
+    def __init__(self, folder: Path, jobs: int, threads: int) -> None:
+        self._path = folder / SESSIONS
+        self._before = read_sessions(folder)
+        self._began = time.monotonic()
+        self._entry = {"began": _now(), "seconds": 0.0, "jobs": jobs, "threads": threads, "runs": 0}
+
+    def save(self, runs: int) -> None:
+        """Write how long it has been going, and that it made `runs` runs."""
+        self._entry |= {"seconds": round(time.monotonic() - self._began, 1), "runs": runs}
+        write_json(self._path, [*self._before, self._entry])

@@ -95,4 +95,28 @@ class FirstStep:
         return f"first step with {self.threshold:g} or more"
 
 
-How = Last | LateMean | AreaUnderCurve | Peak | FirstStep
+@dataclass(frozen=True)
+class Above:
+    """1 where the mean over the last `share` of the budget (`LateMean`) is at least `threshold`, else 0.
+
+    For outcomes of two kinds, where a middle value stands for no run at all. Over seeds it is averaged by the plain
+    mean, which is the share of seeds; an interquartile mean would cut off the rarer kind.
+    """
+
+    threshold: float
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        LateMean(self.share)
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"threshold: {self.threshold} is not a finite number")
+
+    def __call__(self, steps: Sequence[float], values: Sequence[float], budget: float) -> Value:
+        reached = float(LateMean(self.share)(steps, values, budget).low >= self.threshold)
+        return Value(reached, reached)
+
+    def __str__(self) -> str:
+        return f"1 where the {LateMean(self.share)} is {self.threshold:g} or more, else 0"
+
+
+How = Last | LateMean | AreaUnderCurve | Peak | FirstStep | Above

@@ -1,33 +1,21 @@
-"""Reads the run folders of a study: every measure of every finished run, and what each claim comes to."""
+"""What the runs of a study say together: every measure of every finished run, from one folder or several."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from selfplay.errors import nearest
-from selfplay.jsonfile import read_lines
-from selfplay.runlog import METRICS, TIMINGS
-from selfplay.studies.plan import Task, check_folder, expected_config, finished
+from selfplay.errors import UserError
+from selfplay.studies.archive import read_archive
+from selfplay.studies.plan import check_config, check_folder, expected_config, tasks
+from selfplay.studies.records import read_failures
 from selfplay.studies.reductions import Value
-from selfplay.studies.statistics import (
-    Bounds,
-    Interval,
-    difference_interval,
-    probability_of_improvement,
-    ratio_interval,
-)
-from selfplay.studies.study import Claim, Expected, Measure, Study
-
-MIN_SEEDS = 5
-"""Below this a claim stays undecided: a percentile interval of so few seeds is far too narrow."""
-AS_PREDICTED, CONTRARY, UNDECIDED = "as predicted", "contrary", "undecided"
-
-Curve = tuple[np.ndarray, np.ndarray]
-"""Env steps [P] and values [P] of one tag in one run."""
+from selfplay.studies.runs import Curve, RunResult, read_run
+from selfplay.studies.statistics import Bounds
+from selfplay.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -35,14 +23,17 @@ class Results:
     """What the finished runs say.
 
     values: measure -> arm -> seed -> value.  curves: tag -> arm -> seed -> curve.  seconds: run name -> seconds of
-    training.  missing: runs that are not finished.  problems: a line for each value that a finished run lacks.
+    training.  missing: runs that are not finished.  problems: a line for each arm and measure with finished runs that
+    lack a value.  failures: run name -> how it failed, of those that are missing.  runs: by name.
     """
 
     values: Mapping[str, Mapping[str, Mapping[int, Value]]]
-    curves: Mapping[str, Mapping[str, Mapping[int, Curve]]]
-    seconds: Mapping[str, float]
-    missing: Sequence[str]
-    problems: Sequence[str]
+    curves: Mapping[str, Mapping[str, Mapping[int, Curve]]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, RunResult] = field(default_factory=dict)
 
     def bounds(self, measure: str, arm: str, seeds: Sequence[int] | None = None) -> Bounds:
         """The values of an arm [seeds], by rising seed."""
@@ -51,84 +42,65 @@ class Results:
         return Bounds(np.array([v.low for v in chosen], float), np.array([v.high for v in chosen], float))
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a claim came to. interval: None where there is none, then `note` says why; seeds: of left and of right."""
+def read_results(study: Study, folders: Sequence[Path], seeds: int) -> Results:
+    """Read every finished run of seeds 0 … seeds − 1 under `folders`.
 
-    claim: Claim
-    verdict: str
-    interval: Interval | None
-    probability: float | None
-    seeds: tuple[int, int]
-    note: str
-
-
-def read_results(study: Study, tasks: Sequence[Task]) -> Results:
-    """Read every finished one of `tasks`. UserError where a folder holds a run with other settings."""
+    Raises:
+        UserError: a folder holds a run with other settings, or two folders hold the same run.
+    """
+    runs, failures = _read_runs(study, folders, seeds)
+    planned = tasks(study, folders[0], seeds)
     values: dict[str, dict[str, dict[int, Value]]] = {m.name: {a.name: {} for a in study.arms} for m in study.measures}
     curves: dict[str, dict[str, dict[int, Curve]]] = {tag: {a.name: {} for a in study.arms} for tag in study.curves}
-    seconds, missing, problems = {}, [], []
-    for task in tasks:
-        check_folder(task, expected_config(task.arm, task.seed))
-        if not finished(task):
-            missing.append(task.name)
+    problems: dict[tuple[str, str, str], list[int]] = {}
+    for task in planned:
+        if (run := runs.get(task.name)) is None:
             continue
-        lines = read_lines(task.folder / METRICS)
-        seconds[task.name] = sum(line["iteration_seconds"] for line in read_lines(task.folder / TIMINGS))
-        for measure in study.measures:
-            steps, points = curve(lines, measure.tag)
-            if len(steps):
-                values[measure.name][task.arm.name][task.seed] = measure.how(
-                    steps.tolist(), points.tolist(), task.arm.run.steps
+        for measure, value in run.values.items():
+            values[measure][task.arm.name][task.seed] = value
+        for tag, points in run.curves.items():
+            curves[tag][task.arm.name][task.seed] = points
+        for measure, why in run.lacking.items():
+            problems.setdefault((task.arm.name, measure, why), []).append(task.seed)
+    return Results(
+        values, curves,
+        seconds={task.name: runs[task.name].seconds for task in planned if task.name in runs},
+        missing=[task.name for task in planned if task.name not in runs],
+        problems=[f"{arm}: {measure}: {why} ({spans(found)})" for (arm, measure, why), found in problems.items()],
+        failures={name: why for name, why in failures.items() if name not in runs},
+        runs=runs,
+    )  # fmt: skip
+
+
+def spans(seeds: Sequence[int]) -> str:
+    """Rising seeds in short: 0, 1, 2, 5 are `s0–s2, s5`."""
+    ranges: list[list[int]] = []
+    for seed in seeds:
+        if ranges and ranges[-1][1] == seed - 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ", ".join(f"s{a}" if a == b else f"s{a}–s{b}" for a, b in ranges)
+
+
+def _read_runs(study: Study, folders: Sequence[Path], seeds: int) -> tuple[dict[str, RunResult], dict[str, str]]:
+    runs: dict[str, RunResult] = {}
+    places: dict[str, Path] = {}
+    failures: dict[str, str] = {}
+    configs = {arm.name: expected_config(arm, 0) for arm in study.arms}
+    for folder in folders:
+        failures |= read_failures(folder)
+        archived = read_archive(study, folder)
+        for task in tasks(study, folder, seeds):
+            config = {**configs[task.arm.name], "seed": task.seed}
+            check_folder(task, config)
+            run = read_run(study, task) or archived.get(task.name)
+            if run is None:
+                continue
+            check_config(f"run {task.name} in '{folder}'", run.config, config)
+            if task.name in runs:
+                raise UserError(
+                    f"run {task.name} is finished in '{places[task.name]}' and in '{folder}' (expected in one of them)"
                 )
-            else:
-                problems.append(f"{task.name}: {measure.name}: {_no_tag(lines, measure)}")
-        for tag in study.curves:
-            steps, points = curve(lines, tag)
-            if len(steps):
-                curves[tag][task.arm.name][task.seed] = steps, points
-    return Results(values, curves, seconds, missing, problems)
-
-
-def curve(lines: Sequence[Mapping[str, Any]], tag: str) -> Curve:
-    """The lines that hold a finite number for `tag`: steps [P], values [P]."""
-    found = [(line["step"], line[tag]) for line in lines if line.get(tag) is not None]
-    steps, values = np.array(found, float).reshape(-1, 2).T
-    return steps, values
-
-
-def _no_tag(lines: Sequence[Mapping[str, Any]], measure: Measure) -> str:
-    tags = {tag for line in lines for tag in line}
-    if measure.tag in tags:
-        return f"no finite number of '{measure.tag}'"
-    match = nearest(measure.tag, tags)
-    return f"no '{measure.tag}' in {METRICS}" + (f"; did you mean '{match}'?" if match else "")
-
-
-def judge(claim: Claim, results: Results) -> Verdict:
-    """Hold a claim against the values: as predicted if the whole 95 % interval lies in the expected range, contrary if
-    it lies wholly outside on one side, else undecided.
-
-    Seeds are resampled in pairs where both arms have the same ones, else each arm on its own.
-    """
-    seeds = [sorted(results.values[claim.measure][side]) for side in (claim.left, claim.right)]
-    counts = len(seeds[0]), len(seeds[1])
-    if min(counts) == 0:
-        side = claim.right if counts[0] else claim.left
-        return Verdict(claim, UNDECIDED, None, None, counts, f"no values of arm {side}")
-    left, right = (results.bounds(claim.measure, side) for side in (claim.left, claim.right))
-    compare = ratio_interval if claim.kind == "ratio" else difference_interval
-    interval = compare(left, right, paired=seeds[0] == seeds[1])
-    probability = probability_of_improvement(left, right)
-    if interval is None:
-        note = "a negative value has no ratio; register a difference"
-        return Verdict(claim, UNDECIDED, None, probability, counts, note)
-    if min(counts) < MIN_SEEDS:
-        return Verdict(claim, UNDECIDED, interval, probability, counts, f"a verdict needs {MIN_SEEDS} seeds an arm")
-    expected = Expected.parse(claim.expected)
-    verdict = UNDECIDED
-    if expected.holds(interval.low, interval.high):
-        verdict = AS_PREDICTED
-    elif expected.excludes(interval.low, interval.high):
-        verdict = CONTRARY
-    return Verdict(claim, verdict, interval, probability, counts, "")
+            runs[task.name], places[task.name] = run, folder
+    return runs, failures

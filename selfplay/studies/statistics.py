@@ -10,12 +10,20 @@ The bootstrap is our own: scipy's has no strata, and here two arms and two bound
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+
+
+Average = Callable[[np.ndarray], np.ndarray]
+"""Over the last axis: `iqm`, or `mean` for values of 0 and 1, where a share is what is meant."""
+
+
+_Pair = tuple[np.ndarray, np.ndarray]  # low and high bounds, of one shape
 
 
 class Interval(NamedTuple):
@@ -50,34 +58,62 @@ def iqm(values: np.ndarray) -> np.ndarray:
     return ordered[..., cut : ordered.shape[-1] - cut].mean(-1)
 
 
-def iqm_interval(arm: Bounds, seed: int = 0) -> Interval:
+def mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis, [..., n] -> [...]: of zeros and ones, their share."""
+    return np.asarray(values, float).mean(-1)
+
+
+def iqm_interval(arm: Bounds, seed: int = 0, average: Average = iqm) -> Interval:
     """IQM over seeds (and tasks) with its percentile bootstrap interval, seeds drawn anew within each task."""
-    lows, highs = _resampled_iqms(arm, _draws(arm.low.shape, np.random.default_rng(seed)))
-    return Interval(float(iqm(arm.low.ravel())), float(iqm(arm.high.ravel())), *_percentiles(lows, highs))
+    (found,), (resampled,) = _resample((arm,), True, seed, average)
+    return _interval(found, resampled)
 
 
-def ratio_interval(left: Bounds, right: Bounds, *, paired: bool, seed: int = 0) -> Interval | None:
+def ratio_interval(
+    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm
+) -> Interval | None:
     """IQM(left) / IQM(right), both at least 0; None where one of them is negative in the data or in any resample.
 
     x / 0 is infinity, and 0 / 0 is anything between 0 and infinity. paired: see `difference_interval`.
     """
-    found, resampled = _both(left, right, paired, seed)
-    if any((values < 0).any() for side in (*found, *resampled) for values in side):
-        return None
-    low, high = _ratio(*found)
-    return Interval(float(low[0]), float(high[0]), *_percentiles(*_ratio(*resampled)))
+    found, resampled = _resample((left, right), paired, seed, average)
+    return None if _negative(found, resampled) else _interval(_ratio(*found), _ratio(*resampled))
 
 
-def difference_interval(left: Bounds, right: Bounds, *, paired: bool, seed: int = 0) -> Interval:
+def difference_interval(
+    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm
+) -> Interval:
     """IQM(left) − IQM(right).
 
-    paired: row k of both arms comes from the same seed, and both are resampled with the same draws. That keeps what
+    paired: row k of every arm comes from the same seed, and all are resampled with the same draws. That keeps what
     the arms have in common (first weights, worlds), and where they have nothing in common it is as good as drawing
     apart. Otherwise each arm is resampled on its own.
     """
-    found, resampled = _both(left, right, paired, seed)
-    low, high = _difference(*found)
-    return Interval(float(low[0]), float(high[0]), *_percentiles(*_difference(*resampled)))
+    found, resampled = _resample((left, right), paired, seed, average)
+    return _interval(_difference(*found), _difference(*resampled))
+
+
+def ratio_of_ratios_interval(
+    left: Bounds, left_control: Bounds, right: Bounds, right_control: Bounds, *, paired: bool, seed: int = 0,
+    average: Average = iqm,
+) -> Interval | None:  # fmt: skip
+    """(IQM(left) / IQM(left_control)) / (IQM(right) / IQM(right_control)); None and zeros as in `ratio_interval`.
+
+    ∞ / ∞, like 0 / 0, is anything between 0 and infinity.
+    """
+    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average)
+    if _negative(found, resampled):
+        return None
+    return _interval(*(_ratio(_ratio(a, b), _ratio(c, d)) for a, b, c, d in (found, resampled)))
+
+
+def difference_of_differences_interval(
+    left: Bounds, left_control: Bounds, right: Bounds, right_control: Bounds, *, paired: bool, seed: int = 0,
+    average: Average = iqm,
+) -> Interval:  # fmt: skip
+    """(IQM(left) − IQM(left_control)) − (IQM(right) − IQM(right_control))."""
+    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average)
+    return _interval(*(_difference(_difference(a, b), _difference(c, d)) for a, b, c, d in (found, resampled)))
 
 
 def probability_of_improvement(left: Bounds, right: Bounds) -> float:
@@ -93,34 +129,49 @@ def _draws(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, seeds, (RESAMPLES, seeds, tasks))
 
 
-def _resampled_iqms(arm: Bounds, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _averages(arm: Bounds, draws: np.ndarray, average: Average) -> _Pair:
     tasks = np.arange(draws.shape[-1])
     low, high = (side.reshape(len(arm), -1)[draws, tasks].reshape(len(draws), -1) for side in arm)
-    return iqm(low), iqm(high)
+    return average(low), average(high)
 
 
-def _both(left: Bounds, right: Bounds, paired: bool, seed: int):
-    """(IQMs of left, of right) as pairs of bounds: of the data [1], and of the resamples [resamples]."""
-    if paired and left.low.shape != right.low.shape:
-        raise ValueError(f"paired arms differ in shape: {left.low.shape} and {right.low.shape} (expected the same)")
+def _resample(arms: Sequence[Bounds], paired: bool, seed: int, average: Average) -> tuple[list[_Pair], list[_Pair]]:
+    """The average of each arm as a pair of bounds: of the data [1], and of the resamples [resamples]."""
+    if paired:
+        for other in arms[1:]:
+            if arms[0].low.shape != other.low.shape:
+                shapes = f"{arms[0].low.shape} and {other.low.shape}"
+                raise ValueError(f"paired arms differ in shape: {shapes} (expected the same)")
     rng = np.random.default_rng(seed)
-    draws = _draws(left.low.shape, rng)
-    found = tuple((iqm(side.low.ravel())[None], iqm(side.high.ravel())[None]) for side in (left, right))
-    others = draws if paired else _draws(right.low.shape, rng)
-    return found, (_resampled_iqms(left, draws), _resampled_iqms(right, others))
+    draws = _draws(arms[0].low.shape, rng)
+    found = [(average(arm.low.ravel())[None], average(arm.high.ravel())[None]) for arm in arms]
+    resampled = [
+        _averages(arm, draws if paired or k == 0 else _draws(arm.low.shape, rng), average) for k, arm in enumerate(arms)
+    ]
+    return found, resampled
 
 
-def _ratio(left, right) -> tuple[np.ndarray, np.ndarray]:
+def _interval(found: _Pair, resampled: _Pair) -> Interval:
+    return Interval(float(found[0][0]), float(found[1][0]), *_percentiles(*resampled))
+
+
+def _negative(found: Sequence[_Pair], resampled: Sequence[_Pair]) -> bool:
+    return any(bool((values < 0).any()) for pair in (*found, *resampled) for values in pair)
+
+
+def _ratio(left: _Pair, right: _Pair) -> _Pair:
     return _divide(left[0], right[1], 0.0), _divide(left[1], right[0], np.inf)
 
 
 def _divide(a: np.ndarray, b: np.ndarray, nothing: float) -> np.ndarray:
-    """a / b with x / 0 = inf and 0 / 0 = `nothing`; at most one of them is infinite."""
+    """a / b with x / 0 = inf, 0 / 0 = ∞ / ∞ = `nothing`."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((a == 0) & (b == 0), nothing, a / b)
+        quotient = np.asarray(a / b)
+    return np.where(np.isnan(quotient), nothing, quotient)
 
 
-def _difference(left, right) -> tuple[np.ndarray, np.ndarray]:
+def _difference(left: _Pair, right: _Pair) -> _Pair:
+    """Low bounds are never +∞ and high bounds never −∞, so that no ∞ − ∞ comes up."""
     return left[0] - right[1], left[1] - right[0]
 
 

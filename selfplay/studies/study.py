@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from selfplay.errors import unknown
-from selfplay.studies.reductions import How
+from selfplay.studies.reductions import Above, How
+
+Factors = Mapping[str, str]
+Kind = Literal["ratio", "difference", "ratio of ratios", "difference of differences"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
@@ -34,7 +38,7 @@ class Arm:
 
     name: str
     run: Run
-    factors: Mapping[str, str] = field(default_factory=dict)
+    factors: Factors = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Measure:
     """One number for each run, made by `how` from the values of `tag` in its `metrics.jsonl`.
 
     better: which way is better, said in tables only.
+    arms: the arms that it makes sense for, as patterns of their names (`*.few`) or a predicate on their factors.
     """
 
     name: str
@@ -49,6 +54,22 @@ class Measure:
     how: How
     unit: str = ""
     better: Literal["up", "down", "neither"] = "up"
+    arms: tuple[str, ...] | Callable[[Factors], bool] = ("*",)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.arms, str):
+            raise ValueError(f"measure '{self.name}': arms = '{self.arms}' (expected a tuple of patterns)")
+
+    def fits(self, arm: Arm) -> bool:
+        """Whether it is for this arm."""
+        if callable(self.arms):
+            return bool(self.arms(arm.factors))
+        return any(fnmatch.fnmatchcase(arm.name, pattern) for pattern in self.arms)
+
+    @property
+    def average(self) -> Literal["iqm", "mean"]:
+        """How seeds are averaged: by the interquartile mean, zeros and ones by the mean."""
+        return "mean" if isinstance(self.how, Above) else "iqm"
 
 
 @dataclass(frozen=True)
@@ -86,7 +107,11 @@ class Expected:
 class Claim:
     """`kind` of `measure`, arm `left` to arm `right`, is expected in the range `expected` (see `Expected`).
 
-    ratio: IQM(left) / IQM(right), for what cannot be negative.  difference: IQM(left) − IQM(right).
+    ratio: left / right, for what cannot be negative.  difference: left − right.  Each arm stands for its average over
+    seeds (`Measure.average`). With a control for either side, the interaction of two factors:
+    ratio of ratios: (left / left_control) / (right / right_control).
+    difference of differences: (left − left_control) − (right − right_control).
+    precondition: the text of another claim; unless that one came out as predicted, this one stays undecided.
     The margin stands in `expected`: what is hardly more than chance should not count as a prediction that came true.
     """
 
@@ -94,19 +119,44 @@ class Claim:
     measure: str
     left: str
     right: str
-    kind: Literal["ratio", "difference"]
+    kind: Kind
     expected: str
+    left_control: str = ""
+    right_control: str = ""
+    precondition: str = ""
 
     def __post_init__(self) -> None:
         Expected.parse(self.expected)
-        if self.kind not in ("ratio", "difference"):
-            raise ValueError(f"claim '{self.text}': {unknown('kind', self.kind, ('ratio', 'difference'))}")
+        where = f"claim '{self.text}'"
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"{where}: {unknown('kind', self.kind, get_args(Kind))}")
+        controls = [bool(self.left_control), bool(self.right_control)]
+        if self.kind in ("ratio", "difference") and any(controls):
+            raise ValueError(f"{where}: a {self.kind} has no controls (expected kind = '{self.kind} of {self.kind}s')")
+        if self.kind not in ("ratio", "difference") and not all(controls):
+            raise ValueError(f"{where}: a {self.kind} needs left_control and right_control")
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms compared: left, right, or left, left_control, right, right_control."""
+        if self.left_control:
+            return self.left, self.left_control, self.right, self.right_control
+        return self.left, self.right
+
+    @property
+    def compared(self) -> str:
+        """What is compared, as a formula."""
+        sign = "/" if self.kind.startswith("ratio") else "−"
+        if not self.left_control:
+            return f"{self.measure}: {self.left} {sign} {self.right}"
+        left, right = f"{self.left} {sign} {self.left_control}", f"{self.right} {sign} {self.right_control}"
+        return f"{self.measure}: ({left}) {sign} ({right})"
 
     @property
     def registered(self) -> str:
         """The claim as one line of figures."""
-        sign = "/" if self.kind == "ratio" else "−"
-        return f"{self.measure}: {self.left} {sign} {self.right} {self.expected}"
+        condition = f", if '{self.precondition}' holds" if self.precondition else ""
+        return f"{self.compared} {self.expected}{condition}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +164,7 @@ class Study:
     """A declared experiment. Seeds are 0 … seeds − 1, the same for every arm.
 
     quick_seeds, quick_steps: the small version, to see that everything works; it decides nothing.
+    quick: whether this is the small version (`plan.quick`).
     curves: tags drawn as learning curves.
 
     Raises:
@@ -130,6 +181,7 @@ class Study:
     seeds: int = 10
     quick_seeds: int = 2
     quick_steps: int = 50_000
+    quick: bool = False
 
     def __post_init__(self) -> None:
         arms, measures = [arm.name for arm in self.arms], [measure.name for measure in self.measures]
@@ -141,15 +193,35 @@ class Study:
         if not arms or not measures:
             raise ValueError(f"study '{self.name}': {'measures' if arms else 'arms'} are missing (expected at least 1)")
         for claim in self.claims:
-            where = f"study '{self.name}', claim '{claim.text}'"
-            if claim.measure not in measures:
-                raise ValueError(f"{where}: {unknown('measure', claim.measure, measures)}")
-            for side in (claim.left, claim.right):
-                if side not in arms:
-                    raise ValueError(f"{where}: {unknown('arm', side, arms)}")
+            self._check(claim, f"study '{self.name}', claim '{claim.text}'")
         for key in ("seeds", "quick_seeds", "quick_steps"):
             if getattr(self, key) < 1:
                 raise ValueError(f"study '{self.name}': {key} = {getattr(self, key)} is not in range (expected >= 1)")
+
+    def _check(self, claim: Claim, where: str) -> None:
+        names = [arm.name for arm in self.arms]
+        measures = {measure.name: measure for measure in self.measures}
+        if claim.measure not in measures:
+            raise ValueError(f"{where}: {unknown('measure', claim.measure, measures)}")
+        for side in claim.arms:
+            if side not in names:
+                raise ValueError(f"{where}: {unknown('arm', side, names)}")
+            if not measures[claim.measure].fits(self.arm(side)):
+                raise ValueError(f"{where}: measure '{claim.measure}' is not for arm '{side}'")
+        seen = [claim.text]
+        while claim.precondition:
+            texts = [other.text for other in self.claims]
+            if claim.precondition not in texts:
+                raise ValueError(f"{where}: precondition: {unknown('claim', claim.precondition, texts)}")
+            _each_once(f"study '{self.name}': precondition", (text for text in texts if text == claim.precondition))
+            if claim.precondition in seen:
+                raise ValueError(f"{where}: its preconditions go in a circle ({' -> '.join([*seen, seen[0]])})")
+            seen.append(claim.precondition)
+            claim = self.claims[texts.index(claim.precondition)]
+
+    def measure(self, name: str) -> Measure:
+        """The measure of that name."""
+        return next(measure for measure in self.measures if measure.name == name)
 
     def arm(self, name: str) -> Arm:
         """The arm of that name."""

@@ -9,10 +9,12 @@ from selfplay.studies import statistics
 from selfplay.studies.statistics import (
     Bounds,
     difference_interval,
+    difference_of_differences_interval,
     iqm,
     iqm_interval,
     probability_of_improvement,
     ratio_interval,
+    ratio_of_ratios_interval,
 )
 
 exact = Bounds.exact
@@ -78,6 +80,31 @@ def test_zero_and_negative_denominators():
     assert (found.low, found.high) == (0.5, math.inf)
     assert ratio_interval(two, exact(np.array([1, 1, 1, 1, -9.0])), paired=True) is None
     assert ratio_interval(exact(np.full(5, -1.0)), two, paired=True) is None
+
+
+def test_interactions_share_their_draws():
+    """left = 3·noise, its control noise, right = 2·noise, its control noise: (3 / 1) / (2 / 1), whatever the noise."""
+    noise = np.array([1.0, 5, 20, 100, 300, 1000])
+    arms = [exact(factor * noise) for factor in (3, 1, 2, 1)]
+    assert ratio_of_ratios_interval(*arms, paired=True) == pytest.approx((1.5,) * 4)
+    apart = ratio_of_ratios_interval(*arms, paired=False)
+    assert apart.found_low == pytest.approx(1.5)
+    assert apart.low < 0.5 < 5 < apart.high
+    shifted = [exact(noise + shift) for shift in (10, 4, 3, 1)]
+    assert difference_of_differences_interval(*shifted, paired=True) == pytest.approx((4,) * 4)  # (10−4) − (3−1)
+
+
+def test_interactions_of_what_is_not_known():
+    two, never = exact(np.full(4, 2.0)), Bounds(np.full(4, 8.0), np.full(4, math.inf))
+    nothing = exact(np.zeros(4))
+    assert ratio_of_ratios_interval(never, two, two, two, paired=True) == (4, math.inf, 4, math.inf)
+    assert ratio_of_ratios_interval(never, two, never, two, paired=True) == (0, math.inf, 0, math.inf)
+    assert ratio_of_ratios_interval(two, nothing, two, nothing, paired=True) == (0, math.inf, 0, math.inf)
+    assert ratio_of_ratios_interval(two, two, nothing, two, paired=True) == (math.inf,) * 4
+    assert ratio_of_ratios_interval(two, two, two, exact(np.full(4, -1.0)), paired=True) is None
+    found = difference_of_differences_interval(never, two, never, two, paired=True)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert difference_of_differences_interval(never, two, two, two, paired=True) == (6, math.inf, 6, math.inf)
 
 
 def test_tasks_are_strata():
