@@ -80,7 +80,7 @@ class E3B(Bonus):
             self.phi = InverseFeatures(surroundings, self.space, config.width, config.feature_width, self.name)
         self.phi.to(self.device)
         self.memory = Ellipse(config.feature_width, self.device)
-        self.trainer = Trainer(self.phi, config, self.seed)
+        self.trainer = Trainer(self.phi, config, self.seed, self.name)
         self.parts |= {"net": self.phi, "trainer": self.trainer, "memory": self.memory}
 
     def _carried(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -130,6 +130,7 @@ class E3B(Bonus):
             self.memory.total = total + after.mT @ after + before.mT @ before
             self.memory.open = parts.open
         steps = played(batch, self.reads)
+        self.phi.observe(steps.states)
 
         def loss(index: Tensor) -> dict[str, Tensor]:
             rows = steps.states[torch.cat([steps.now[index], steps.next[index]])]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 from curiosity_worlds import made_up, paid, same, surroundings
@@ -111,6 +112,24 @@ def test_the_seed_decides_and_the_global_stream_is_left_alone(name, world):
         states.append(source.state_dict())
     assert same(states[0], states[1])
     assert not same(states[0], states[2])
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "counts"])
+def test_the_units_of_vectors_do_not_matter(name):
+    """Whitened, numbers 300 times as large are the same to all that learns; counts have bins of their own."""
+    small, large = (source_of(name, "vectors", learning_rate=0.01) for _ in range(2))
+    batch = None
+    for seed in range(4):
+        batch = made_up("vectors", steps=16, seed=seed, after=batch)
+        batch.truncated[-1] = True
+        if seed:  # before anything was seen, nothing is whitened
+            np.testing.assert_allclose(paid(small, batch), paid(large, scaled(batch, 300)), rtol=0.02, atol=1e-4)
+        small.fit(batch)
+        large.fit(scaled(batch, 300))
+
+
+def scaled(batch, factor):
+    return dataclasses.replace(batch, obs=batch.obs * factor, next_obs=batch.next_obs * factor)
 
 
 @everywhere
