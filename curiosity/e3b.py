@@ -72,6 +72,7 @@ class E3B(Bonus):
     """
 
     name = "e3b"
+    remembers = True
 
     def __init__(self, config: E3BConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)

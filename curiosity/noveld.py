@@ -25,6 +25,7 @@ class NovelD(Bonus):
     """
 
     name = "noveld"
+    remembers = True
 
     def __init__(self, config: NovelDConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)

@@ -26,6 +26,7 @@ class RIDE(Bonus):
     """
 
     name = "ride"
+    remembers = True
 
     def __init__(self, config: RIDEConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)

@@ -210,6 +210,32 @@ def test_a_learner_learns_from_it_and_goes_on(name, world):
     assert same(resumed.state_dict(), learners[0.5].state_dict())
 
 
+@everywhere
+def test_a_source_that_remembers_episodes_takes_one_batch_in_an_update(name, world):
+    """One that says it does not is the same whether or not the second batch goes on from the first."""
+    actions = gymnasium.spaces.Discrete(4)
+    told = surroundings(world, action_space=actions)
+    first, second = two_batches(world, discrete=True, envs=8, steps=20, ends=0.02)
+    apart = dataclasses.replace(first, truncated=first.truncated | (torch.arange(20) == 19)[:, None])
+    settings = {"keys": "position"} if "keys" in SOURCES[name].config.model_fields else {}
+    cut, whole = (make_source(name, small_config(name, **settings), told) for _ in range(2))
+    whole.fit(first)
+    cut.fit(apart)
+    goes_on = not torch.equal(paid(whole, second)[second.mask], paid(cut, second)[second.mask])
+    assert goes_on == whole.remembers
+
+    learner = Learner(told.channels["obs"], actions, PPOConfig(hidden=(16,)), [Stream(whole)], 0)
+    if not whole.remembers:
+        assert learner.update(first, second)["played_steps"] == first.played_steps + second.played_steps
+        return
+    before = learner.state_dict()
+    with pytest.raises(ValueError, match=f"'{name}' remembers episodes and takes one batch in an update, got 2"):
+        learner.update(first, second)
+    assert same(before, learner.state_dict())
+    idle = dataclasses.replace(second, mask=torch.zeros_like(second.mask))
+    assert learner.update(first, idle)["played_steps"] == first.played_steps
+
+
 def test_names_are_unique():
     names = [make_source(name, None, surroundings("grid")).name for name in SOURCES]
     assert len(set(names)) == len(names)
