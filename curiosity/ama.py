@@ -10,8 +10,9 @@ from curiosity.networks import mlp
 from curiosity.prediction import Prediction
 from curiosity.source import Surroundings
 
-FLOOR = 1e-3  # of σ²: what never varies must not make the loss infinite
-START = -4.0  # of x: larger pays nothing before it has been learnt, smaller leaves σ² unbounded far from what was seen
+FLOOR = 1e-4  # of σ² in the loss alone: what never varies must not drown the gradient of all else
+LOW, HIGH = -12.0, 8.0  # of log σ²
+START = -2.0  # of x: larger pays nothing before it has been learnt, smaller leaves σ² unbounded far from what was seen
 
 
 class AMA(Prediction):
@@ -20,7 +21,9 @@ class AMA(Prediction):
     Mavor-Parker et al. 2022, "How to stay curious while avoiding noisy TVs using aleatoric uncertainty estimation"
     (arXiv 2102.04399). Minimises Σ_d e^(−log σ²_d) err²_d + λ log σ²_d, mean over steps: least at σ² = E[err²]/λ, so
     that pure noise pays nothing on average before the max. Reads `config.reads`: its pixels (the paper's), or random or
-    inverse features. Differs: one λ in both places; σ² = .001 + e^x, where the network gives x, which begins at −4.
+    inverse features. Differs: one λ in both places; log σ² = −2 + 10 tanh(x/10) lies in [−12, 8], so that nothing can
+    overflow, where the network gives x, which begins at −2; the loss, not the reward, has σ² + .0001 for σ², so that
+    noise may still pay up to λ · .0001 a feature.
     """
 
     name = "ama"
@@ -39,7 +42,8 @@ class AMA(Prediction):
     def guess(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """μ and σ², [B, F] both."""
         mean, x = self.predictor(inputs).chunk(2, -1)
-        return mean, FLOOR + x.exp()
+        half = (HIGH - LOW) / 2
+        return mean, ((x / half).tanh() * half + (LOW + HIGH) / 2).exp()
 
     def pay(self, inputs: Tensor, after: Tensor) -> Tensor:
         """[B]."""
@@ -49,4 +53,5 @@ class AMA(Prediction):
     def loss(self, inputs: Tensor, after: Tensor) -> Tensor:
         """A number."""
         mean, variance = self.guess(inputs)
+        variance = variance + FLOOR
         return ((mean - after).square() / variance + self.lam * variance.log()).sum(-1).mean()

@@ -25,6 +25,7 @@ class Bonus:
     """A `RewardSource` but for `reward` and `fit`. Its state is that of `parts`, by name."""
 
     name: str
+    remembers = False
 
     def __init__(self, config: BonusConfig, surroundings: Surroundings) -> None:
         self.space = surroundings.space(config.reads, self.name)

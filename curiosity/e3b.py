@@ -19,12 +19,16 @@ CELLS = 2**18  # numbers in the largest matrix that is made at once
 
 
 class Ellipse:
-    """Σ φφᵀ over the episodes under way, float32 [N, F, F], and which go on, bool [N]."""
+    """Σ φφᵀ over the episodes under way, float64 [N, F, F], and which go on, bool [N].
+
+    In float32 what is small beside the sum is rounded off, and with it the ridge: features far from zero then leave a
+    C that is not even positive definite.
+    """
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.size = size
         self.open = torch.zeros(0, dtype=torch.bool, device=device)
-        self.total = torch.zeros(0, size, size, device=device)
+        self.total = torch.zeros(0, size, size, dtype=torch.float64, device=device)
 
     def state_dict(self) -> dict[str, Tensor]:
         """open and total."""
@@ -63,10 +67,12 @@ class E3B(Bonus):
 
     Henaff et al. 2022 (arXiv 2210.05805, eq. 1). φ learns from an inverse model; C goes on over batches, each state
     with φ as it was then. Reads `config.reads`.
-    Differs: no rank-1 updates of C⁻¹, but one Cholesky factorisation with the same values (see `bonuses`).
+    Differs: the state that an episode begins in is part of C; no rank-1 updates of C⁻¹, but one Cholesky factorisation
+    with the same values (see `bonuses`).
     """
 
     name = "e3b"
+    remembers = True
 
     def __init__(self, config: E3BConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)
@@ -75,7 +81,7 @@ class E3B(Bonus):
             self.phi = InverseFeatures(surroundings, self.space, config.width, config.feature_width, self.name)
         self.phi.to(self.device)
         self.memory = Ellipse(config.feature_width, self.device)
-        self.trainer = Trainer(self.phi, config, self.seed)
+        self.trainer = Trainer(self.phi, config, self.seed, self.name)
         self.parts |= {"net": self.phi, "trainer": self.trainer, "memory": self.memory}
 
     def _carried(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -86,9 +92,9 @@ class E3B(Bonus):
         return torch.zeros_like(batch.mask[0]), self.memory.total.new_zeros(count, *self.memory.total.shape[1:])
 
     def _featured(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """φ of the states after and before each step, float32 [N, T, F] twice, zero where nothing was played."""
+        """φ of the states after and before each step, float64 [N, T, F] twice, zero where nothing was played."""
         steps = played(batch, self.reads)
-        phi = self.phi(steps.states)
+        phi = self.phi(steps.states).double()
         out = phi.new_zeros(2, *batch.mask.shape, phi.shape[-1])
         out[0][batch.mask], out[1][batch.mask] = phi[steps.next], phi[steps.now]
         after, before = out.transpose(1, 2)
@@ -109,8 +115,7 @@ class E3B(Bonus):
         for part in torch.arange(len(episode), device=self.device).split(envs):
             start = before[part].gather(1, began[part][..., None].expand(-1, -1, before.shape[-1]))
             start = torch.where((episode[part] > 0)[..., None], start, 0.0)
-            phi = after[part].double()
-            out.append(bonuses(phi, start.double(), episode[part], total[part].double(), self.ridge))
+            out.append(bonuses(after[part], start, episode[part], total[part], self.ridge))
         return torch.where(batch.mask, torch.cat(out).T, 0.0).float()
 
     def fit(self, batch: Batch) -> Mapping[str, float]:
@@ -126,6 +131,7 @@ class E3B(Bonus):
             self.memory.total = total + after.mT @ after + before.mT @ before
             self.memory.open = parts.open
         steps = played(batch, self.reads)
+        self.phi.observe(steps.states)
 
         def loss(index: Tensor) -> dict[str, Tensor]:
             rows = steps.states[torch.cat([steps.now[index], steps.next[index]])]

@@ -52,7 +52,7 @@ def whitening_of(space: gymnasium.Space) -> Whitening | None:
 
 
 class PixelFeatures(nn.Module):
-    """The state as it is seen: every token as its pixel [C] (else v / (V - 1)), vectors as they are. No weights."""
+    """The state as it is seen: every token as its pixel [C] (else v / (V - 1)), vectors whitened. No weights."""
 
     learns = False
     table: Tensor
@@ -60,7 +60,7 @@ class PixelFeatures(nn.Module):
 
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, channel: str) -> None:
         super().__init__()
-        self.tokens = isinstance(space, gymnasium.spaces.MultiDiscrete)
+        self.whitening = whitening_of(space)
         if not isinstance(space, gymnasium.spaces.MultiDiscrete):
             self.size = int((space.shape or (0,))[0])
             return
@@ -79,11 +79,15 @@ class PixelFeatures(nn.Module):
         self.size = len(sizes) * pixels.shape[2]
 
     def observe(self, rows: Tensor) -> None:
-        """Nothing is kept."""
+        """Take rows [B, P] into the moments that whiten."""
+        if self.whitening is not None:
+            self.whitening.observe(rows)
 
     def forward(self, rows: Tensor) -> Tensor:
         """[B, P] to float32 [B, size]."""
-        return F.embedding(rows.int() + self.offsets, self.table).flatten(1) if self.tokens else rows.float()
+        if self.whitening is not None:
+            return self.whitening(rows)
+        return F.embedding(rows.int() + self.offsets, self.table).flatten(1)
 
 
 class RandomFeatures(nn.Module):
@@ -111,23 +115,26 @@ class RandomFeatures(nn.Module):
 
 
 class InverseFeatures(nn.Module):
-    """φ learnt by guessing the action between two states (arXiv 1705.05363, eq. 2 and 3)."""
+    """φ learnt by guessing the action between two states (arXiv 1705.05363, eq. 2, 3); vectors are whitened."""
 
     learns = True
 
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, width: int, size: int, reader: str) -> None:
         super().__init__()
         self.actions = Actions(surroundings.action_space, reader)
+        self.whitening = whitening_of(space)
         self.net = network(surroundings, space, width, size)
         self.head = mlp(2 * size, width, self.actions.size)
         self.size = size
 
     def observe(self, rows: Tensor) -> None:
-        """Nothing is kept."""
+        """Take rows [B, P] into the moments that whiten."""
+        if self.whitening is not None:
+            self.whitening.observe(rows)
 
     def forward(self, rows: Tensor) -> Tensor:
         """[B, P] to float32 [B, size]."""
-        return self.net(rows)
+        return self.net(rows if self.whitening is None else self.whitening(rows))
 
     def metrics(self, both: Tensor, action: Tensor) -> dict[str, Tensor]:
         """inverse_loss (see `Actions.loss`) and, if Discrete, inverse_accuracy.

@@ -26,6 +26,7 @@ class RIDE(Bonus):
     """
 
     name = "ride"
+    remembers = True
 
     def __init__(self, config: RIDEConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)
@@ -37,7 +38,7 @@ class RIDE(Bonus):
             inputs = config.feature_width + self.phi.actions.size
             self.forward_model = mlp(inputs, config.width, config.feature_width)
         net = nn.ModuleDict({"features": self.phi, "predictor": self.forward_model}).to(self.device)
-        self.trainer = Trainer(net, config, self.seed)
+        self.trainer = Trainer(net, config, self.seed, self.name)
         self.parts |= {"net": net, "trainer": self.trainer, "key": self.key, "memory": self.memory}
 
     @torch.no_grad()
@@ -52,6 +53,7 @@ class RIDE(Bonus):
         """Metrics: loss, forward_loss, inverse_loss, inverse_accuracy (if Discrete)."""
         self.memory.add(batch, *self.key.around(batch, self.keys))
         steps = played(batch, self.reads)
+        self.phi.observe(steps.states)
         code = self.phi.actions.code(steps.action)
 
         def loss(index: Tensor) -> dict[str, Tensor]:

@@ -103,6 +103,8 @@ class RewardSource(Protocol):
     name: what its metrics and saved tensors are filed under; unique among the sources of a learner.
     episodic: whether the return ends with the episode. False: values bootstrap through terminations, so that
         exploring a way to die is not punished by the loss of all later novelty (Burda et al. 2018, arXiv 1810.12894).
+    remembers: may be left out where it is False. True: the source keeps what happened in each environment's episode
+        from batch to batch, so that all batches must be of the same N environments, one batch in an update.
     """
 
     name: str

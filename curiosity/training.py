@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,24 +23,31 @@ class Adam:
         self.square = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
         self.steps = 0
 
-    def step(self, loss: Tensor) -> None:
-        """One step down the gradient of `loss`, a number."""
-        gradients = torch.autograd.grad(loss, list(self.parameters.values()))
+    def gradients(self, loss: Tensor) -> tuple[Tensor, ...]:
+        """Of `loss`, a number, for each of `parameters`."""
+        return torch.autograd.grad(loss, list(self.parameters.values()))
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """One step down `gradients`."""
         self.steps += 1
         rate = self.learning_rate / (1 - BETA_1**self.steps)
         root = 1 / math.sqrt(1 - BETA_2**self.steps)
-        with torch.no_grad():
-            for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-                mean, square = self.mean[name], self.square[name]
-                mean.lerp_(gradient, 1 - BETA_1)
-                square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-                parameter.addcdiv_(mean, (square.sqrt() * root).add_(EPSILON), value=-rate)
+        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+            mean, square = self.mean[name], self.square[name]
+            mean.lerp_(gradient, 1 - BETA_1)
+            square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            parameter.addcdiv_(mean, (square.sqrt() * root).add_(EPSILON), value=-rate)
 
 
 class Trainer:
-    """Fits `module` to batch after batch by the settings in `config`; its shuffles are drawn from `seed`."""
+    """Fits `module` to batch after batch by the settings in `config`; its shuffles are drawn from `seed`.
 
-    def __init__(self, module: nn.Module, config: LearnedConfig, seed: int) -> None:
+    name: whose it is, for errors.
+    """
+
+    def __init__(self, module: nn.Module, config: LearnedConfig, seed: int, name: str) -> None:
+        self.name = name
         self.config = config
         self.adam = Adam(module, config.learning_rate)
         self.generator = torch.Generator()  # on the CPU, so that a run can move between devices
@@ -49,7 +56,8 @@ class Trainer:
     def run(self, count: int, loss: Callable[[Tensor], Mapping[str, Tensor]], device: torch.device) -> dict[str, float]:
         """Minimise over `count` steps; `loss` takes int64 [B] of their numbers and gives "loss" beside other numbers.
 
-        Returns the means over the gradient steps; raises `FloatingPointError` where the loss is not finite.
+        Returns the means over the gradient steps. Raises `FloatingPointError` where the loss or the norm of its
+        gradient is not finite; the parameters then are those of the last good step.
         """
         history: list[Mapping[str, Tensor]] = []
         chosen = max(1, round(count * self.config.proportion)) if count else 0
@@ -57,12 +65,20 @@ class Trainer:
             order = torch.randperm(count, generator=self.generator)[:chosen].to(device)
             for index in order.tensor_split(max(1, round(chosen / self.config.minibatch_size))):
                 metrics = loss(index)
-                self.adam.step(metrics["loss"])
+                gradients = self.adam.gradients(metrics["loss"])
+                self._check(metrics["loss"], gradients)
+                self.adam.step(gradients)
                 history.append({key: value.detach() for key, value in metrics.items()})
-        means = {key: float(torch.stack([one[key] for one in history]).mean()) for key in history[0]} if history else {}
-        if not all(math.isfinite(value) for value in means.values()):
-            raise FloatingPointError(f"curiosity: training gave {means}, expected finite numbers")
-        return means
+        return {key: float(torch.stack([one[key] for one in history]).mean()) for key in history[0]} if history else {}
+
+    def _check(self, loss: Tensor, gradients: Sequence[Tensor]) -> None:
+        norms = torch.stack([gradient.norm() for gradient in gradients])
+        value, norm = torch.stack([loss.detach(), norms.norm()]).tolist()
+        if not math.isfinite(value) or not math.isfinite(norm):
+            raise FloatingPointError(
+                f"{self.name}: loss {value} and gradient norm {norm} in step {self.adam.steps + 1} of its training, "
+                "expected finite numbers"
+            )
 
     def draw(self, high: int, *shape: int) -> Tensor:
         """Whole numbers below `high`, int64 [shape], from the trainer's stream."""

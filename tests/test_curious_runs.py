@@ -70,6 +70,17 @@ def test_commands_compose_rewards_and_say_what_is_wrong(tmp_path):
         assert not (tmp_path / "other").exists()
 
 
+def test_a_run_is_evaluated_on_a_level_whose_states_have_another_size(tmp_path):
+    few = ["--steps", "1k", "--quiet", *(f"--set={key}={value}" for key, value in SMALL.items())]
+    run = ["train", "noveld", "--env", "grid/DoorKey-5x5-v0", "--run-dir", str(tmp_path), *few]
+    done = CliRunner().invoke(main, [*run, "--set", "bonus.noveld.keys=state"])
+    assert done.exit_code == 0, done.output
+    other = ["evaluate", str(tmp_path), "--env", "grid/DoorKey-6x6-v0", "--episodes", "8", "--json"]
+    found = CliRunner().invoke(main, other)
+    assert found.exit_code == 0, found.output
+    assert 0 <= json.loads(found.output)["task"]["success"] <= 1
+
+
 def test_presets_bring_their_bonus_and_random_stays_as_it_is():
     assert find_method("icm").defaults().rewards == ("task=1", "icm=0.1")
     chance = stage_of("random")

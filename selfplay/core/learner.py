@@ -208,17 +208,26 @@ class Learner:
         as it is and the metrics of the loss are missing; the sources learn all the same.
 
         Raises `FloatingPointError` if a reward, the loss or the gradient is not finite; the parameters then are those
-        of the last good step.
+        of the last good step. `ValueError`: more than one batch with played steps for a source that remembers
+        episodes, and so could not tell the batches' environments apart.
         """
         for batch in batches:
             batch.check(self.observation_space, self.action_space, len(self.streams), self.memory)
         metrics: dict[str, float] = {"played_steps": float(sum(batch.played_steps for batch in batches))}
-        batches = tuple(batch.to(self.device) for batch in batches if batch.played_steps)
+        places = [place for place, batch in enumerate(batches) if batch.played_steps]
+        batches = tuple(batches[place].to(self.device) for place in places)
         if not batches:
             return metrics
+        for stream in self.streams:
+            if len(batches) > 1 and getattr(stream.source, "remembers", False):
+                raise ValueError(
+                    f"reward source {stream.source.name!r} remembers episodes and takes one batch in an update, "
+                    f"got {len(batches)}"
+                )
+        self._raw = dict.fromkeys(self._scales, 0.0)
         cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
-            paid = [self._pay(batch, place) for place, batch in enumerate(batches)]
+            paid = [self._pay(batch, place) for place, batch in zip(places, batches, strict=True)]
             steps, rows = self._flatten(batches, paid)
             metrics |= self._describe(steps, rows, paid)
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
@@ -234,7 +243,10 @@ class Learner:
         return metrics
 
     def _pay(self, batch: Transitions, place: int) -> Tensor:
-        """Float32 [T, N, K]: what every stream pays, 0 where nothing was played."""
+        """Float32 [T, N, K]: what every stream pays, 0 where nothing was played.
+
+        place: the batch's number among all that the update was given.
+        """
         rewards = []
         for stream in self.streams:
             name = stream.source.name
@@ -247,8 +259,7 @@ class Learner:
             if not bool(reward.isfinite().all()):
                 raise FloatingPointError(f"reward source {name!r} paid {_first_odd(reward)}, expected finite numbers")
             if stream.rescale:
-                before = self._raw[name] if place else 0.0
-                self._raw[name] = before + float(reward.cpu().numpy().sum(dtype=np.float64))
+                self._raw[name] += float(reward.cpu().numpy().sum(dtype=np.float64))
                 self._scales[name].update(reward, batch.mask, place)
                 reward = reward / self._scales[name].deviation
             rewards.append(reward)
@@ -348,22 +359,24 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` gave; `ValueError` names the first key that is missing, unknown or misshapen."""
-        here = {key: tensor for key, tensor in self.state_dict().items() if not key.startswith(("source.", "scale."))}
+        own = self._check(state)
         names = [stream.source.name for stream in self.streams]
-        for key, tensor in here.items():
-            if key not in state:
-                raise ValueError(f"learner state: {key!r} is missing")
-            if key == "generator" and state[key].dtype == torch.uint8:
-                continue  # another device's looks different, and is left out below
-            if state[key].shape != tensor.shape or state[key].dtype != tensor.dtype:
-                raise ValueError(
-                    f"learner state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
-                    f"got {state[key].dtype} {list(state[key].shape)}"
-                )
         for key in state:
             owner = key.split(".")[1] if key.startswith(("source.", "scale.")) else None
-            if key not in here and (owner not in names or (key.startswith("scale.") and owner not in self._scales)):
+            if key not in own and (owner not in names or (key.startswith("scale.") and owner not in self._scales)):
                 raise ValueError(f"learner state: {key!r} belongs to nothing here (streams: {', '.join(names)})")
+        self.load_policy(state)
+        for stream in self.streams:
+            stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
+        for name, scale in self._scales.items():
+            scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
+
+    def load_policy(self, state: dict[str, Tensor]) -> None:
+        """Take up of what `state_dict` gave the policy, its optimiser, the random stream and the counters.
+
+        The reward sources and scales stay as they are: they may belong to a world of another size.
+        """
+        here = self._check(state)
         with torch.no_grad():
             self.policy.load_state_dict(_under("policy.", state))
             self.adam.load_state_dict(_under("adam.", state))
@@ -371,10 +384,21 @@ class Learner:
             self.generator.set_state(state["generator"])
         self.updates = int(state["updates"])
         self._progress = float(state["progress"])
-        for stream in self.streams:
-            stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
-        for name, scale in self._scales.items():
-            scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
+
+    def _check(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What is saved here beside sources and scales; `ValueError` if it is not in `state` in the same shape."""
+        here = {key: tensor for key, tensor in self.state_dict().items() if not key.startswith(("source.", "scale."))}
+        for key, tensor in here.items():
+            if key not in state:
+                raise ValueError(f"learner state: {key!r} is missing")
+            if key == "generator" and state[key].dtype == torch.uint8:
+                continue  # another device's looks different, and is left out when it is loaded
+            if state[key].shape != tensor.shape or state[key].dtype != tensor.dtype:
+                raise ValueError(
+                    f"learner state: {key!r} must be {tensor.dtype} {list(tensor.shape)}, "
+                    f"got {state[key].dtype} {list(state[key].shape)}"
+                )
+        return here
 
 
 @contextmanager

@@ -274,9 +274,9 @@ class AliceBob:
         self._goals.extend(np.split(np.asarray(state["goals"]), split[:-1]) if len(split) else [])
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
-        """Take only what was learnt."""
-        self.alice.load_state_dict(under("alice", state))
-        self.bob.load_state_dict(under("bob", state))
+        """Take only the policies: what the bonuses remember may be of worlds of another size."""
+        self.alice.load_policy(under("alice", state))
+        self.bob.load_policy(under("bob", state))
         self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"][:3])
 
 

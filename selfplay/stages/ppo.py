@@ -234,6 +234,6 @@ class PPOStage:
         self._visits[:] = state["visits"]
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
-        """Take only what was learnt."""
-        self.learner.load_state_dict(under("learner", state))
+        """Take only the policy: what the bonuses remember may be of worlds of another size."""
+        self.learner.load_policy(under("learner", state))
         self.steps = int(state["counters"][0])

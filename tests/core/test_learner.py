@@ -274,3 +274,43 @@ def test_float_observations_are_learnt_from():
         zeros.bool(), zeros.bool(), zeros + 1, ~zeros.bool(),
     )  # fmt: skip
     assert learner.update(batch)["played_steps"] == 50
+
+
+def test_a_batch_keeps_its_place_beside_an_empty_one():
+    """The discounted sums of the second batch go on from the second batch, also where the first is empty."""
+    learner = token_learner(NVEC, two_streams(), seed=0)
+    first, second = made_up(4, 10, NVEC, 2), made_up(4, 10, NVEC, 2, seed=1)
+    idle = dataclasses.replace(first, mask=torch.zeros_like(first.mask))
+    learner.update(first, second)
+    before = learner.state_dict()
+    metrics = learner.update(idle, second)
+    after = learner.state_dict()
+    assert torch.equal(before["scale.extra.sums.0"], after["scale.extra.sums.0"])
+    sums = before["scale.extra.sums.1"].tolist()
+    reward = learner.streams[1].source.reward(second).double()
+    for n in range(reward.shape[1]):
+        for t in range(len(reward)):
+            if second.mask[t, n]:
+                sums[n] = 0.9 * sums[n] + reward[t, n].item()
+    assert after["scale.extra.sums.1"].tolist() == pytest.approx(sums, rel=1e-5)
+    assert metrics["raw_reward/extra"] == pytest.approx(reward[second.mask].mean().item(), rel=1e-5)
+
+
+def test_a_policy_can_be_taken_without_its_sources():
+    class Sized(ExtraReward):
+        def load_state_dict(self, state):
+            raise ValueError("of another size")
+
+    learner, batch = token_learner(NVEC, two_streams(), seed=0), made_up(4, 10, NVEC, 2)
+    learner.update(batch)
+    state = learner.state_dict()
+    other = token_learner(NVEC, [Stream(TaskReward()), Stream(Sized(), 0.5, 0.9, rescale=True)], seed=1)
+    scale = {key: tensor for key, tensor in other.state_dict().items() if key.startswith("scale.")}
+    other.load_policy(state)
+    taken = other.state_dict()
+    assert all(torch.equal(taken[key], state[key]) for key in state if not key.startswith(("scale.", "source.")))
+    assert all(torch.equal(taken[key], scale[key]) for key in scale)
+    with pytest.raises(ValueError, match="of another size"):
+        other.load_state_dict(state)
+    with pytest.raises(ValueError, match="'updates' is missing"):
+        other.load_policy({key: state[key] for key in state if key != "updates"})

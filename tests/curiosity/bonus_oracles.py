@@ -79,11 +79,9 @@ class Oracle:
         kind = type(module).__name__
         if kind == "PixelFeatures":
             if "obs" not in self.told.pixels:
-                return row.astype(np.float64)
+                return whitened(module.whitening, row)
             return np.concatenate([value(self.told.pixels["obs"])[p, int(token)] for p, token in enumerate(row)])
-        if kind == "RandomFeatures":
-            row = whitened(module.whitening, row)
-        return through(module.net, row)
+        return through(module.net, whitened(module.whitening, row))
 
 
 class Forward(Oracle):
@@ -124,7 +122,7 @@ class Disagreement(Forward):
 class AMA(Forward):
     def step(self, t, n, action, _):
         out = through(self.source.predictor, np.concatenate([self.phi(self.now(t, n)), action]))
-        mean, variance = out[: len(out) // 2], 0.001 + np.exp(out[len(out) // 2 :])
+        mean, variance = out[: len(out) // 2], np.exp(10 * np.tanh(out[len(out) // 2 :] / 10) - 2)
         return max(sum((mean - self.phi(self.next(t, n))) ** 2) - 1.0 * sum(variance), 0)
 
 

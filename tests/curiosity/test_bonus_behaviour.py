@@ -73,17 +73,48 @@ def trained_on_noise(source):
     return source
 
 
+def half_noise(seed, lawful=True):
+    """The first half of the numbers is a TV; the second half stays as it is, or else is turned round."""
+    batch = noise(seed)
+    now, after = batch.obs[0], batch.next_obs[0].clone()
+    after[:, DIMENSIONS // 2 :] = now[:, DIMENSIONS // 2 :] if lawful else 1 - now[:, DIMENSIONS // 2 :]
+    return steps_between(now, after)
+
+
 def test_noise_holds_the_forward_bonus_but_not_ama():
-    forward, ama = (
-        make(config, told()) for make, config in ((Forward, ForwardConfig(**FAST)), (AMA, AMAConfig(**FAST)))
-    )
-    for source in (forward, ama):
-        trained_on_noise(source)
-    fresh = noise(99)
-    # the best guess leaves the variance of a uniform number, 1/12, in each dimension
-    assert mean_pay(forward, fresh) > DIMENSIONS / 12
-    assert mean_pay(ama, fresh) < 0.2 * mean_pay(forward, fresh)
-    assert mean_pay(ama, law(100)) > 10 * mean_pay(ama, fresh)
+    forward, ama = Forward(ForwardConfig(**FAST), told()), AMA(AMAConfig(**FAST), told())
+    for seed in range(50):
+        for source in (forward, ama):
+            source.fit(half_noise(seed))
+    usual, surprise = half_noise(99), half_noise(100, lawful=False)
+    # whitened, the best guess leaves a variance of 1 in each number of the TV
+    assert mean_pay(forward, usual) > DIMENSIONS / 2
+    assert mean_pay(ama, usual) < 0.2 * mean_pay(forward, usual)
+    assert mean_pay(ama, surprise) > 0.7 * mean_pay(forward, surprise)
+
+
+@pytest.mark.parametrize("size", [150, 441])
+def test_ama_pays_a_lawful_world_its_error(size):
+    """Two known pictures of `size` tokens that stay as they are; then one token changes: a door opens."""
+    space = gymnasium.spaces.MultiDiscrete([4] * size)
+    ama = AMA(AMAConfig(**FAST), Surroundings({"obs": space}, gymnasium.spaces.Discrete(2), encoder_for, 0))
+    still = torch.tensor([[0], [1]], dtype=torch.uint8).repeat(128, size)
+    for _ in range(60):
+        ama.fit(steps_between(still, still))
+    opened = still.clone()
+    opened[:, 5] = 2  # tokens look like 0, 1/3, 2/3 and 1
+    expected = ((2 / 3) ** 2 + (1 / 3) ** 2) / 2
+    assert mean_pay(ama, steps_between(still, still)) < 0.01 * expected
+    assert mean_pay(ama, steps_between(still, opened)) == pytest.approx(expected, rel=0.1)
+
+
+def test_ama_overflows_neither_where_it_is_sure_nor_where_it_knows_nothing():
+    ama = AMA(AMAConfig(**FAST), told())
+    for sure in (-1e6, 1e6):
+        with torch.no_grad():
+            ama.predictor[-1].bias[DIMENSIONS:] = sure
+        assert paid(ama, noise(0)).isfinite().all()
+        assert np.isfinite(ama.fit(noise(0))["loss"])
 
 
 @pytest.mark.parametrize("features", ["random", "pixels"])

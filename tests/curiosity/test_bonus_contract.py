@@ -3,6 +3,7 @@
 import dataclasses
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 from curiosity_worlds import made_up, paid, same, surroundings
@@ -113,6 +114,24 @@ def test_the_seed_decides_and_the_global_stream_is_left_alone(name, world):
     assert not same(states[0], states[2])
 
 
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "counts"])
+def test_the_units_of_vectors_do_not_matter(name):
+    """Whitened, numbers 300 times as large are the same to all that learns; counts have bins of their own."""
+    small, large = (source_of(name, "vectors", learning_rate=0.01) for _ in range(2))
+    batch = None
+    for seed in range(4):
+        batch = made_up("vectors", steps=16, seed=seed, after=batch)
+        batch.truncated[-1] = True
+        if seed:  # before anything was seen, nothing is whitened
+            np.testing.assert_allclose(paid(small, batch), paid(large, scaled(batch, 300)), rtol=0.02, atol=1e-4)
+        small.fit(batch)
+        large.fit(scaled(batch, 300))
+
+
+def scaled(batch, factor):
+    return dataclasses.replace(batch, obs=batch.obs * factor, next_obs=batch.next_obs * factor)
+
+
 @everywhere
 def test_a_channel_that_is_not_there_is_refused(name, world):
     settings = [key for key in ("reads", "keys") if key in SOURCES[name].config.model_fields]
@@ -189,6 +208,32 @@ def test_a_learner_learns_from_it_and_goes_on(name, world):
     resumed.load_state_dict(begun.state_dict())
     resumed.update(second)
     assert same(resumed.state_dict(), learners[0.5].state_dict())
+
+
+@everywhere
+def test_a_source_that_remembers_episodes_takes_one_batch_in_an_update(name, world):
+    """One that says it does not is the same whether or not the second batch goes on from the first."""
+    actions = gymnasium.spaces.Discrete(4)
+    told = surroundings(world, action_space=actions)
+    first, second = two_batches(world, discrete=True, envs=8, steps=20, ends=0.02)
+    apart = dataclasses.replace(first, truncated=first.truncated | (torch.arange(20) == 19)[:, None])
+    settings = {"keys": "position"} if "keys" in SOURCES[name].config.model_fields else {}
+    cut, whole = (make_source(name, small_config(name, **settings), told) for _ in range(2))
+    whole.fit(first)
+    cut.fit(apart)
+    goes_on = not torch.equal(paid(whole, second)[second.mask], paid(cut, second)[second.mask])
+    assert goes_on == whole.remembers
+
+    learner = Learner(told.channels["obs"], actions, PPOConfig(hidden=(16,)), [Stream(whole)], 0)
+    if not whole.remembers:
+        assert learner.update(first, second)["played_steps"] == first.played_steps + second.played_steps
+        return
+    before = learner.state_dict()
+    with pytest.raises(ValueError, match=f"'{name}' remembers episodes and takes one batch in an update, got 2"):
+        learner.update(first, second)
+    assert same(before, learner.state_dict())
+    idle = dataclasses.replace(second, mask=torch.zeros_like(second.mask))
+    assert learner.update(first, idle)["played_steps"] == first.played_steps
 
 
 def test_names_are_unique():

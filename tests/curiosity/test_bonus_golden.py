@@ -1,5 +1,7 @@
 """Every bonus against its formula, over two batches with ends of both kinds and steps that were not played."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from bonus_oracles import ORACLES
 from curiosity_worlds import made_up, paid, surroundings
 
 from curiosity.catalogue import SOURCES, make_source
+from curiosity.config import E3BConfig
 from curiosity.e3b import bonuses
 from curiosity.features import Whitening
 from curiosity.re3 import neighbour_distance
@@ -56,6 +59,35 @@ def test_e3b_equals_rank_one_updates_in_a_long_episode():
     episode = torch.ones(1, 39, dtype=torch.int64)
     found = bonuses(rows, start, episode, torch.zeros(1, 3, 3, dtype=torch.float64), 0.1)
     np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-8)
+
+
+def test_e3b_far_from_zero_and_in_a_long_episode():
+    """Features around 300 with a spread of 1, 1,920 steps without an end, by Sherman and Morrison in float64."""
+    told = surroundings("vectors")
+    source = make_source("e3b", E3BConfig(feature_width=5), told)
+    source.trainer.run = lambda count, loss, device: {}  # the features stay as they are
+
+    class Offset(torch.nn.Module):
+        def forward(self, rows):
+            return rows[:, :5] + 300
+
+    source.phi.net, source.phi.whitening = Offset(), None
+    rng = np.random.default_rng(0)
+    walk, inverse = rng.normal(size=(30 * 64 + 1, 1, 5)).astype(np.float32), None
+    for start in range(0, 30 * 64, 64):
+        rows = torch.from_numpy(walk[start : start + 65])
+        batch = made_up("vectors", steps=64, envs=1, all_played=True, ends=0.0)
+        batch = dataclasses.replace(batch, obs=rows[:-1], next_obs=rows[1:])
+        phi = (rows[:, 0] + 300).double().numpy()
+        if inverse is None:
+            inverse = np.eye(5) / 0.1
+            inverse -= np.outer(inverse @ phi[0], inverse @ phi[0]) / (1 + phi[0] @ inverse @ phi[0])
+        expected = []
+        for row in phi[1:]:
+            expected.append(row @ inverse @ row)
+            inverse -= np.outer(inverse @ row, inverse @ row) / (1 + expected[-1])
+        np.testing.assert_allclose(paid(source, batch)[:, 0].numpy(), expected, rtol=1e-4)
+        source.fit(batch)
 
 
 def test_neighbours_are_sought_among_the_chosen_only():
