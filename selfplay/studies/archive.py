@@ -19,12 +19,12 @@ from selfplay.studies.runs import Curve, RunResult
 from selfplay.studies.study import Study
 
 ARCHIVE = "runs.json.gz"
-_POINTS = 100  # of a curve
-_DIGITS = 5
+_POINTS = 60  # of a curve: as many as the figure draws
+_DIGITS = 4
 
 
 def write_archive(study: Study, folder: Path, runs: Mapping[str, RunResult]) -> None:
-    """Write `runs.json.gz`: all values as they are, curves of at most 100 points of 5 digits.
+    """Write `runs.json.gz`: all values as they are, curves of at most 60 points of 4 digits.
 
     The values were reduced from the whole curves, so that a report from here has the same figures.
     """
@@ -79,7 +79,7 @@ def _run(saved: Mapping[str, Any]) -> RunResult:
 
 
 def _thinned(points: Curve) -> list[list[float]]:
-    """At most 100 points, the first and the last among them; noise between two of them is left out."""
+    """At most 60 points, the first and the last among them; noise between two of them is left out."""
     steps, values = points
     if len(steps) > _POINTS:
         chosen = np.linspace(0, len(steps) - 1, _POINTS).round().astype(int)

@@ -26,7 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _DASHES = ("-", "--", ":", "-.")
 _POINTS = 60  # of a learning curve
 _PANELS = 4  # of learning curves side by side
-_BANDS = 5  # lines in a panel: with more, bands would hide them
+_FEW = 5  # lines in a panel: with more, the seeds' own lines would hide them
 _DPI = 100
 
 
@@ -113,9 +113,9 @@ def _draw_cells(
         across += list(x + (np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)))
         up += list(values.low)
         edges += [colour] * len(values)
-        faces += ["none" if censored else colour for censored in values.low != values.high]
+        faces += ["white" if censored else colour for censored in values.low != values.high]
         bars.append((x, interval.found_low, interval.low, min(interval.high, values.low.max())))  # ∞: to the budget
-    axis.scatter(across, up, s=7, facecolors=faces, edgecolors=edges, lw=0.6, alpha=0.6)
+    axis.scatter(across, up, s=9, facecolors=faces, edgecolors=edges, lw=0.6, alpha=0.7, zorder=3)
     at, found, low, high = np.array(bars).T
     axis.vlines(at, low, high, color="black", lw=1)
     axis.hlines(found, at - 0.32, at + 0.32, color="black", lw=1.6)
@@ -123,7 +123,7 @@ def _draw_cells(
 
 def draw_curves(path: Path, study: Study, results: Results) -> None:
     """A panel for each tag of `study.curves` and each value of the first factor: the interquartile mean over seeds by
-    env steps and, with few lines, the band between the quartiles.
+    env steps and, with few lines, each seed as a thin line.
     """
     rows, columns, cells = _grid(study)
     many = len(rows) > 1
@@ -145,7 +145,7 @@ def draw_curves(path: Path, study: Study, results: Results) -> None:
                      for name in columns if (arm := cells.get((row, name))) is not None}  # fmt: skip
             found = {name: curves for name, curves in found.items() if curves}
             for name, curves in found.items():
-                handles[name] = _draw_curve(axis, curves, *styles[name], band=len(found) <= _BANDS)
+                handles[name] = _draw_curve(axis, curves, *styles[name], seeds=len(found) <= _FEW)
             axis.set_title(f"{row}: {tag}" if row else tag, fontsize=9)
             _plain(axis)
             axis.xaxis.set_major_locator(MaxNLocator(5))
@@ -161,14 +161,13 @@ def draw_curves(path: Path, study: Study, results: Results) -> None:
 
 
 def _draw_curve(
-    axis: Any, curves: Sequence[tuple[np.ndarray, np.ndarray]], colour: str, dashes: str, band: bool
+    axis: Any, curves: Sequence[tuple[np.ndarray, np.ndarray]], colour: str, dashes: str, seeds: bool
 ) -> Any:
     steps = np.linspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), _POINTS)
     points = np.array([np.interp(steps, *c) for c in curves])
-    if band:
-        low, high = np.quantile(points, (0.25, 0.75), axis=0)
-        axis.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
-    return axis.plot(steps, iqm(points.T), color=colour, ls=dashes, lw=1.3)[0]
+    if seeds:  # no band: what is bimodal has nothing in the middle
+        axis.plot(steps, points.T, color=colour, lw=0.5, alpha=0.4)
+    return axis.plot(steps, iqm(points.T), color=colour, ls=dashes, lw=1.6)[0]
 
 
 def _plain(axis: Any) -> None:
@@ -179,4 +178,4 @@ def _plain(axis: Any) -> None:
 
 
 def _tick(value: float, _: int) -> str:
-    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}"
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.6g}"

@@ -52,14 +52,30 @@ def registered_seeds(study: Study, folder: Path) -> int:
     return count
 
 
+def check_study(study: Study, folder: Path) -> None:
+    """UserError where `folder` is that of another study."""
+    there = (read_registered(folder) or {}).get("study", study.name)
+    if there != study.name:
+        hint = "; --quick is missing" if there == f"{study.name}-quick" else ""
+        raise UserError(f"'{folder}' holds study '{there}' (expected '{study.name}'{hint})")
+
+
+def check_new(option: str, folder: Path) -> None:
+    """UserError where `folder` holds runs of its own, or an export: a report on other runs must not take its place."""
+    if (folder / REGISTERED).exists():
+        raise UserError(f"{option} '{folder}' holds a study already (expected another folder)")
+
+
 def check_same_registration(folders: Sequence[Path]) -> None:
-    """UserError unless the same was registered in each of `folders`, but for the date."""
+    """UserError unless the same was registered in each of `folders`, but for the date, and none is given twice."""
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UserError(f"--merge: a folder is given twice ({', '.join(map(str, folders))})")
     found = []
     for folder in folders:
         registered = read_registered(folder)
         if registered is None:
             raise UserError(f"'{folder}' cannot be merged: nothing was registered there (expected {REGISTERED})")
-        found.append({key: value for key, value in registered.items() if key != "registered"})
+        found.append({key: value for key, value in registered.items() if key not in ("study", "registered")})
         other = next((key for key in {**found[0], **found[-1]} if found[0].get(key) != found[-1].get(key)), None)
         if other is not None:
             raise UserError(
@@ -67,10 +83,18 @@ def check_same_registration(folders: Sequence[Path]) -> None:
             )
 
 
+def make_folder(folder: Path) -> None:
+    """Make a study's folder, unless it is there. UserError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"study folder '{folder}' cannot be made: {error.strerror}") from None
+
+
 def register(study: Study, folder: Path) -> None:
     """Write `registered.json`, unless it is there: it keeps what was claimed before the first run."""
     if not (folder / REGISTERED).exists():
-        write_json(folder / REGISTERED, {"registered": _now(), **registration(study)})
+        write_json(folder / REGISTERED, {"study": study.name, "registered": _now(), **registration(study)})
 
 
 def _now() -> str:

@@ -6,37 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.bench.report import Row, cell, machine, markdown
+from selfplay.bench.report import machine
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_bytes, write_json
 from selfplay.studies.archive import write_archive
 from selfplay.studies.figure import draw_curves, draw_measures
+from selfplay.studies.readme import ORDER, readme
 from selfplay.studies.records import (
     FAILURES,
     REGISTERED,
     SESSIONS,
+    check_new,
     check_same_registration,
+    check_study,
+    make_folder,
     read_registered,
     read_sessions,
     registered_seeds,
     registration,
 )
 from selfplay.studies.results import Results, read_results
-from selfplay.studies.statistics import Interval
 from selfplay.studies.study import Study
-from selfplay.studies.verdicts import (
-    AS_PREDICTED,
-    CONTRARY,
-    PROVISIONAL,
-    QUICK,
-    UNDECIDED,
-    Intervals,
-    Verdict,
-    intervals,
-    judge_all,
-)
-
-_ORDER = (CONTRARY, UNDECIDED, AS_PREDICTED, PROVISIONAL, QUICK)
+from selfplay.studies.verdicts import Intervals, Verdict, intervals, judge_all
 
 
 def write_report(study: Study, folder: Path, seeds: int | None = None, sources: Sequence[Path] = ()) -> str:
@@ -49,18 +40,20 @@ def write_report(study: Study, folder: Path, seeds: int | None = None, sources: 
         UserError: nothing is finished, or a run folder holds another run.
     """
     places = sources or (folder,)
+    for place in places:
+        check_study(study, place)
     registered = registered_seeds(study, places[0])
     results = read_results(study, places, max(registered, seeds or 0))
     if not results.seconds:
         where = ", ".join(f"'{place}'" for place in places)
         raise UserError(f"no finished run of study '{study.name}' in {where}")
-    verdicts = sorted(judge_all(study, results, registered), key=lambda v: _ORDER.index(v.verdict))
+    verdicts = sorted(judge_all(study, results, registered), key=lambda v: ORDER.index(v.verdict))
     found = intervals(study, results)
     changed = _changed(study, places[0])
     facts = machine()
     sessions = [session for place in places for session in read_sessions(place)]
-    folder.mkdir(parents=True, exist_ok=True)
-    text = _text(study, results, found, verdicts, changed, facts, sessions)
+    make_folder(folder)
+    text = readme(study, results, found, verdicts, changed, facts, sessions)
     write_json(folder / "results.json", _json(study, results, found, verdicts, changed, facts, sessions))
     write_bytes(folder / "README.md", text.encode())
     draw_measures(folder / "figure.png", study, results, found)
@@ -73,21 +66,29 @@ def merge(study: Study, folder: Path, sources: Sequence[Path]) -> str:
     """The report, in `folder`, of runs that lie under several folders (parts of the study made elsewhere).
 
     Raises:
-        UserError: not the same was registered in each, or a run is finished in two of them.
+        UserError: not the same was registered in each, a run is finished in two of them, or `folder` has runs itself.
     """
+    check_new("--dir", folder)
+    for source in sources:
+        check_study(study, source)
     check_same_registration(sources)
     return write_report(study, folder, sources=sources)
 
 
 def export(study: Study, folder: Path, sources: Sequence[Path]) -> str:
-    """Write what is needed for the report into `folder`, small enough to be committed, and the report from that."""
-    if any(folder.resolve() == source.resolve() for source in sources):
-        raise UserError(f"--export '{folder}': the runs are there (expected another folder)")
+    """Write what is needed for the report into `folder`, small enough to be committed, and the report from that.
+
+    Raises:
+        UserError: see `merge`; nothing is finished; or there is an export in `folder` already.
+    """
+    check_new("--export", folder)
+    for source in sources:
+        check_study(study, source)
     check_same_registration(sources)
     results = read_results(study, sources, registered_seeds(study, sources[0]))
     if not results.runs:
         raise UserError(f"no finished run of study '{study.name}' in '{sources[0]}'")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_archive(study, folder, results.runs)
     first = min(filter(None, map(read_registered, sources)), key=lambda found: found["registered"])
     write_json(folder / REGISTERED, first)
@@ -107,98 +108,6 @@ def _changed(study: Study, folder: Path) -> list[str]:
         for key in now
         if now[key] != before.get(key)
     ]
-
-
-def _text(
-    study: Study, results: Results, found: Intervals, verdicts: Sequence[Verdict], changed: list[str],
-    facts: dict[str, Any], sessions: Sequence[Mapping[str, Any]],
-) -> str:  # fmt: skip
-    parts = [f"# {study.name}", study.question]
-    planned = len(results.runs) + len(results.missing)
-    notes = ["Quick: a small version, to see that everything works. It decides nothing."] if study.quick else []
-    notes += [f"Partial: {len(results.missing)} of {planned} runs are missing."] if results.missing else []
-    notes += [f"Failed: {name}: {why}" for name, why in results.failures.items()]
-    notes += [f"Not measured: {line}" for line in results.problems]
-    notes += [f"Not as registered: {line}." for line in changed]
-    if notes:
-        parts.append("\n".join(f"- {note}" for note in notes))
-    if verdicts:
-        parts += ["## Claims", markdown([_claim_row(verdict) for verdict in verdicts])]
-    parts += [
-        "## Arms",
-        markdown(_arm_rows(study, results, found)),
-        "Interquartile mean over seeds (of zeros and ones the mean: the share of seeds) [95 % percentile bootstrap "
-        "interval], number of seeds. ≥: more than a quarter "
-        "of the seeds never got there; the step they ended at is a lower bound. Ratios and differences are those of "
-        "these means, with all arms resampled by the same seeds where they have the same.",
-        "\n".join(f"- {m.name}: `{m.tag}`, {m.how}" + (f", {m.unit}" if m.unit else "") for m in study.measures),
-        "![per-seed values](figure.png)",
-        *(
-            [
-                "![learning curves](curves.png)\n\nLines: interquartile mean over seeds; bands, with few lines: the quartiles."
-            ]
-            if study.curves
-            else []
-        ),
-        _time(results, sessions),
-        "\n".join(f"- {name}: {cell(value)}" for name, value in facts.items()),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _time(results: Results, sessions: Sequence[Mapping[str, Any]]) -> str:
-    seconds = list(results.seconds.values())
-    runs = f"{len(seconds)} runs, {sum(seconds) / 60:.1f} minutes of training"
-    each = f"{cell(sum(seconds) / len(seconds))} s a run ({cell(min(seconds))} to {cell(max(seconds))})"
-    if not sessions:
-        return f"{runs}, {each}."
-    wall = sum(session["seconds"] for session in sessions)
-    return f"{runs}, {each}; {wall / 60:.1f} minutes of wall-clock in {len(sessions)} sessions."
-
-
-def _claim_row(verdict: Verdict) -> Row:
-    claim = verdict.claim
-    return {
-        "verdict": f"**{verdict.verdict}**" + (f" ({verdict.note})" if verdict.note else ""),
-        "claim": claim.text,
-        "of": claim.compared,
-        "expected": claim.expected,
-        "found": shown(verdict.interval) if verdict.interval else None,
-        "P(left > right)": None if verdict.probability is None else f"{verdict.probability:.2f}",
-        "seeds": " and ".join(map(str, dict.fromkeys(verdict.seeds))),
-    }
-
-
-def _arm_rows(study: Study, results: Results, found: Intervals) -> list[Row]:
-    rows: list[Row] = []
-    for arm in study.arms:
-        row: Row = {"arm": arm.name, **arm.factors}
-        for measure in study.measures:
-            arrow = {"up": " ↑", "down": " ↓", "neither": ""}[measure.better]
-            interval = found.get((measure.name, arm.name))
-            shown_as = f"{shown(interval)}, n={len(results.values[measure.name][arm.name])}" if interval else "n=0"
-            row[measure.name + arrow] = shown_as if measure.fits(arm) else None
-        rows.append(row)
-    return rows
-
-
-def shown(interval: Interval) -> str:
-    """`1.5 [1.2, 1.9]`; bounds where the found value itself is not known."""
-    if interval.found_low == interval.found_high:
-        found = _number(interval.found_low)
-    elif (interval.found_low, interval.found_high) == (0, float("inf")):
-        found = "unknown"
-    elif interval.found_high == float("inf"):
-        found = f"≥ {_number(interval.found_low)}"
-    elif interval.found_low == -float("inf"):
-        found = f"≤ {_number(interval.found_high)}"
-    else:
-        found = f"{_number(interval.found_low)} to {_number(interval.found_high)}"
-    return f"{found} [{_number(interval.low)}, {_number(interval.high)}]"
-
-
-def _number(value: float) -> str:
-    return {float("inf"): "∞", -float("inf"): "−∞"}.get(value) or cell(float(value))
 
 
 def _json(
