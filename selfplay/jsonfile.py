@@ -86,8 +86,18 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All records of a file of JSON lines; a last line that was cut off is left out. A missing file has none."""
+    """All records of a file of JSON lines; a last line that was cut off is left out. A missing file has none.
+
+    Raises:
+        UserError: it holds something else.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    if not all(isinstance(record, dict) for record in records):
+        raise UserError(f"{path} cannot be read: it holds a line that is no JSON object")
+    return records

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from selfplay.errors import UserError
 from selfplay.options import AT_LEAST_1, Seconds
 
 
@@ -15,7 +16,7 @@ from selfplay.options import AT_LEAST_1, Seconds
 @click.option("--seeds", type=AT_LEAST_1, metavar="N", help="Seeds of every arm.  [default: the study's]")
 @click.option("--first-seed", type=click.IntRange(min=0), default=0, metavar="K", help="Seeds from K on: a part.")
 @click.option("--jobs", type=AT_LEAST_1, metavar="N", help="Runs side by side.  [default: the cores, one less if busy]")
-@click.option("--threads", type=AT_LEAST_1, default=1, show_default=True, help="Threads of each run.")
+@click.option("--threads", type=AT_LEAST_1, default=1, metavar="N", show_default=True, help="Threads of each run.")
 @click.option("--quick", is_flag=True, help="The small version, to see that it works; in a folder of its own.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="[default: runs/study-NAME]")
 @click.option("--arms", "pattern", default="*", metavar="PATTERN", help="Only arms like this, such as 'icm*'.")
@@ -30,7 +31,7 @@ from selfplay.options import AT_LEAST_1, Seconds
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Only report, on the runs under every DIR given.",
+    help="Only report, on the runs under every DIR; once for each.",
 )
 @click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Only write a small copy to commit.")
 @click.option("--dry-run", is_flag=True, help="Only list the runs and the registered claims.")
@@ -52,6 +53,8 @@ def study(
     """Run the study NAME (or a file NAME.py) and report.
 
     Arms × seeds, claims registered beforehand. The same command goes on where it stopped. Without NAME: list them.
+
+    A part, made elsewhere: --first-seed 5 --seeds 5 --dir part2. All parts together: --merge part1 --merge part2.
     """
     from selfplay.studies import catalogue, plan
 
@@ -66,6 +69,7 @@ def study(
     if report_only or parts or export:
         from selfplay.studies import report
 
+        _refuse_idle_options(report_only, bool(parts), export is not None)
         if export:
             click.echo(report.export(declared, export, parts or (folder,)))
         elif parts:
@@ -80,3 +84,20 @@ def study(
         show_plan(declared, tasks)
         return
     sys.exit(conduct(declared, folder, tasks, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every))
+
+
+def _refuse_idle_options(report_only: bool, merged: bool, exported: bool) -> None:
+    """UserError for an option that a report makes no use of: it would be on other runs than was meant."""
+    mode = "--export" if exported else "--merge" if merged else "--report-only"
+    idle = {"first_seed": "--first-seed", "pattern": "--arms", "jobs": "--jobs", "threads": "--threads",
+            "checkpoint_every": "--checkpoint-every", "dry_run": "--dry-run"}  # fmt: skip
+    if merged or exported:
+        idle["seeds"] = "--seeds"
+    if merged and exported:
+        idle["folder"] = "--dir"
+    if report_only and (merged or exported):
+        idle["report_only"] = "--report-only"
+    context = click.get_current_context()
+    for parameter, option in idle.items():
+        if context.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE:
+            raise UserError(f"{option} has no use with {mode} (expected one of them)")

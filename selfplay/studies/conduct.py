@@ -10,8 +10,9 @@ import click
 
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_json
+from selfplay.studies.archive import ARCHIVE
 from selfplay.studies.plan import Task, check_folder, expected_config, finished
-from selfplay.studies.records import FAILURES, Session, read_failures, register
+from selfplay.studies.records import FAILURES, Session, check_study, make_folder, read_failures, register
 from selfplay.studies.study import Study
 from selfplay.threads import default_threads, limit_spinning
 
@@ -47,12 +48,12 @@ def conduct(
     from selfplay.studies.runner import run_tasks
 
     limit_spinning()
+    check_study(study, folder)
+    if (folder / ARCHIVE).exists():
+        raise UserError(f"'{folder}' holds an exported study (expected --report-only, or another --dir to run it anew)")
     for task in tasks:
         check_folder(task, expected_config(task.arm, task.seed), threads)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"study folder '{folder}' cannot be made: {error.strerror}") from None
+    make_folder(folder)
     register(study, folder)
     todo = [task for task in tasks if not finished(task)]
     failures = read_failures(folder)

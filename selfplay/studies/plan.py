@@ -106,5 +106,5 @@ def check_config(what: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> N
             found = was.get(key, "not there")
             raise UserError(
                 f"{what} was started with {key} = {found}, the study has {value}; "
-                "give another --dir, or remove that folder"
+                "give another folder, or move this one away"
             )

@@ -39,8 +39,12 @@ def read_run(study: Study, task: Task) -> RunResult | None:
         return None
     lines = read_lines(task.folder / METRICS)
     values, lacking = {}, {}
+    end = lines[-1].get("step", 0) if lines else 0
     for measure in study.measures:
         if not measure.fits(task.arm):
+            continue
+        if end < task.arm.run.steps:  # a value from half of a curve would look like any other
+            lacking[measure.name] = f"{METRICS} ends at step {end:,} (expected {task.arm.run.steps:,})"
             continue
         steps, points = curve(lines, measure.tag)
         if len(steps):
