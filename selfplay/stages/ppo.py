@@ -46,7 +46,7 @@ class PPOStageConfig(BaseModel):
     coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
     segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
     view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
-    eval_episodes: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
+    eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
     bonus: BonusSettings = BonusSettings()
 
@@ -180,6 +180,8 @@ class PPOStage:
 
     def evaluate(self) -> dict[str, float]:
         """Success, return and length over fresh levels; of an explorer also the share of all states it comes to."""
+        if not self.config.eval_episodes:
+            return {}
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
         if self.config.explores and self._searchable:
             world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
