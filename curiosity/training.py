@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim.adam import adam
 
 from curiosity.config import LearnedConfig
 
@@ -29,15 +31,16 @@ class Adam:
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
-        """One step down `gradients`."""
+        """One step down `gradients`, in one pass over the memory."""
+        parameters: list[Tensor] = list(self.parameters.values())
+        rows = [gradient.contiguous() for gradient in gradients]  # the fused kernel takes memory as it lies
+        done = [torch.tensor(float(self.steps), device=parameter.device) for parameter in parameters]
+        adam(
+            parameters, rows, list(self.mean.values()), list(self.square.values()), [], done,
+            fused=True, amsgrad=False, maximize=False, weight_decay=0.0,
+            lr=self.learning_rate, beta1=BETA_1, beta2=BETA_2, eps=EPSILON,
+        )  # fmt: skip
         self.steps += 1
-        rate = self.learning_rate / (1 - BETA_1**self.steps)
-        root = 1 / math.sqrt(1 - BETA_2**self.steps)
-        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            mean, square = self.mean[name], self.square[name]
-            mean.lerp_(gradient, 1 - BETA_1)
-            square.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-            parameter.addcdiv_(mean, (square.sqrt() * root).add_(EPSILON), value=-rate)
 
 
 class Trainer:
@@ -72,8 +75,7 @@ class Trainer:
         return {key: float(torch.stack([one[key] for one in history]).mean()) for key in history[0]} if history else {}
 
     def _check(self, loss: Tensor, gradients: Sequence[Tensor]) -> None:
-        norms = torch.stack([gradient.norm() for gradient in gradients])
-        value, norm = torch.stack([loss.detach(), norms.norm()]).tolist()
+        value, norm = torch.stack([loss.detach(), get_total_norm(gradients)]).tolist()
         if not math.isfinite(value) or not math.isfinite(norm):
             raise FloatingPointError(
                 f"{self.name}: loss {value} and gradient norm {norm} in step {self.adam.steps + 1} of its training, "

@@ -10,6 +10,7 @@ from selfplay.errors import UserError, unknown
 from selfplay.studies.study import Study
 
 STUDIES: dict[str, str] = {
+    "coverage": "selfplay.studies.coverage",
     "entropy-bonus": "selfplay.studies.entropy_bonus",
     "exploration": "selfplay.studies.exploration",
     "noisy-tv": "selfplay.studies.noisy_tv",

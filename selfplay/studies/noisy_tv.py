@@ -53,7 +53,8 @@ SETTINGS = {
     "coverage": "true",
     "eval_episodes": "0",
 }
-LEARNING = {"minibatch_size": "256", "proportion": "1", "learning_rate": "0.001", "width": "128"}
+LEARNING = {"minibatch_size": "256", "proportion": "1", "learning_rate": "0.001"}
+WIDE = {"width": "128"}  # for those that guess pixels
 
 
 def _arm(method: str, tv: str) -> Arm:
@@ -63,7 +64,8 @@ def _arm(method: str, tv: str) -> Arm:
     if method != "random":
         overrides["rewards"] = f"{method}=1"
     if method not in ("random", "counts", "re3"):
-        overrides |= {f"bonus.{method}.{key}": value for key, value in LEARNING.items()}
+        learning = LEARNING | WIDE if method in ("forward", "ama") else LEARNING
+        overrides |= {f"bonus.{method}.{key}": value for key, value in learning.items()}
     return Arm(f"{method}.{tv}", Run(method, ENV, STEPS, overrides), {"bonus": method, "tv": tv})
 
 
