@@ -101,6 +101,19 @@ def test_an_export_says_what_the_runs_said(run, fake, declared, tmp_path):
     assert json.loads((tmp_path / "again/registered.json").read_text())["registered"] == date
 
 
+def test_an_export_of_parts_keeps_the_first_date_and_all_sessions(run, fake, declared, tmp_path):
+    for k, date in enumerate(("2026-02-02", "2026-01-01", "2026-03-03")):
+        fake(declared, tmp_path / f"p{k}", some(2 * k, 2 * k + 1))
+        path = tmp_path / f"p{k}/registered.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"registered": date}))
+        Session(tmp_path / f"p{k}", jobs=1, threads=1).save(k)
+    done = run("--merge", "p0", "--merge", "p1", "--merge", "p2", "--export", "small")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "small/registered.json").read_text())["registered"] == "2026-01-01"
+    assert [entry["runs"] for entry in read_sessions(tmp_path / "small")] == [0, 1, 2]
+    assert "minutes of wall-clock in 3 sessions." in done.stdout
+
+
 def refused(done, said):
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert said in done.stderr
@@ -224,6 +237,7 @@ def test_the_registered_seeds_are_needed_whatever_is_declared_or_asked_for(run, 
     (tmp_path / "tiny.py").write_text(DECLARED.replace("seeds=6", "seeds=5"))
     done = run("--dir", "p0", "--report-only", "--seeds", "5")
     assert "- Not as registered: seeds changed after the first run" in done.stdout
+    assert "- Partial: 2 of 12 runs are missing." in done.stdout
     assert {verdict["verdict"] for verdict in found(tmp_path / "p0")["verdicts"]} == {"provisional"}
 
 
