@@ -126,7 +126,7 @@ def shown(interval: Interval) -> str:
     """`1.5 [1.2, 1.9]`; bounds where the found value itself is not known."""
     if interval.found_low == interval.found_high:
         found = _number(interval.found_low)
-    elif (interval.found_low, interval.found_high) == (0, float("inf")):
+    elif interval.found_low in (0, -float("inf")) and interval.found_high == float("inf"):
         found = "unknown"
     elif interval.found_high == float("inf"):
         found = f"≥ {_number(interval.found_low)}"

@@ -1,5 +1,6 @@
 """Running a study: the same numbers at any --jobs, resuming, kills, failures, stops, reports of what is there."""
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +24,7 @@ from selfplay.studies.plan import Task, tasks
 from selfplay.studies.process import Worker
 from selfplay.studies.runner import run_tasks
 from selfplay.studies.study import Arm, Run
+from selfplay.studies.worker import _train
 
 ROOT = Path(__file__).resolve().parents[2]
 DECLARED = """
@@ -48,6 +51,24 @@ def tiny(tmp_path):
     return path
 
 
+class Here(Worker):
+    """Trains in this process: starting another one takes seconds, and most of what is tested lies on this side."""
+
+    def __init__(self):
+        read, self._write = os.pipe()
+        self.answers, self.task, self._complaints = os.fdopen(read, "rb"), None, io.BytesIO()
+        stdin = SimpleNamespace(write=self._answer, flush=lambda: None, close=self._close)
+        self._process = SimpleNamespace(stdin=stdin, wait=lambda: 0)
+
+    def _answer(self, request):
+        os.write(self._write, json.dumps(_train(json.loads(request))).encode() + b"\n")
+
+    def _close(self):
+        if self._write is not None:
+            os.close(self._write)
+            self._write = None
+
+
 def study(*arguments):
     return CliRunner().invoke(main, ["study", *map(str, arguments)])
 
@@ -56,8 +77,9 @@ def metrics(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("metrics.jsonl"))}
 
 
-def test_any_number_of_jobs_gives_the_same_and_failures_leave_the_others_alone(tiny, tmp_path):
+def test_any_number_of_jobs_gives_the_same_and_failures_leave_the_others_alone(tiny, tmp_path, monkeypatch):
     one, two = tmp_path / "one", tmp_path / "two"
+    monkeypatch.setattr(runner, "Worker", Here)
     (one / "fast" / "s0").mkdir(parents=True)
     with FileLock(one / "fast" / "s0" / "lock"):
         done = study(tiny, "--jobs", 1, "--dir", one)
@@ -75,6 +97,7 @@ def test_any_number_of_jobs_gives_the_same_and_failures_leave_the_others_alone(t
     assert "Failed" not in again.stdout
     assert (one / "slow/s0/metrics.jsonl").stat().st_mtime_ns == before
 
+    monkeypatch.setattr(runner, "Worker", Worker)
     assert study(tiny, "--jobs", 2, "--dir", two).exit_code == 0
     assert metrics(one) == metrics(two)
     assert len(metrics(one)) == 4
@@ -232,7 +255,8 @@ def test_mistakes_in_a_file_are_one_line_before_anything_runs(old, new, said, ti
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_example_in_the_manual_runs(tmp_path):
+def test_the_example_in_the_manual_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "Worker", Here)
     example = re.search(r"```python\n(.*?)```", (ROOT / "docs/studies.md").read_text(), re.DOTALL)[1]
     (tmp_path / "minibatch.py").write_text(example)
     done = study(tmp_path / "minibatch.py", "--quick", "--jobs", 1, "--dir", tmp_path / "runs")
