@@ -94,13 +94,26 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
 
 
-def checked_env(name: str | None) -> str | None:
-    """`name`, if there is an environment of that name; with its namespace."""
+def checked_env(name: str | None, mujoco: bool = False) -> str | None:
+    """`name`, if there is an environment of that name; with its namespace.
+
+    mujoco: whether worlds of MuJoCo will do.
+    """
     if name is None:
         return None
     from envs.grid.levels import level_spec
+    from envs.mujoco.worlds import WORLDS, world
 
+    key = name.removeprefix("mujoco/")
+    if key in WORLDS and mujoco:
+        return f"mujoco/{key}"
+    if key in WORLDS:
+        raise UserError(
+            f"--env: mujoco/{key} is not for this command, expected a grid world; `selfplay envs` lists all"
+        )
     try:
+        if name.startswith("mujoco/"):
+            world(name)
         return f"grid/{level_spec(name).id}"
     except ValueError as error:
         raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
