@@ -53,6 +53,7 @@ class MujocoEngine:
                 ("qpos", mujoco.mjtState.mjSTATE_QPOS),
                 ("qvel", mujoco.mjtState.mjSTATE_QVEL),
                 ("ctrl", mujoco.mjtState.mjSTATE_CTRL),
+                ("goal", mujoco.mjtState.mjSTATE_USERDATA),
             )
         }
 
@@ -67,7 +68,8 @@ class MujocoEngine:
         state = self.state if state is None else state
         physics, readings = state.physics[ids], state.readings[ids]
         read = {name: readings[:, start:end] for name, (start, end) in self._spans.items()}
-        return Moment(physics[:, self._columns["qpos"]], physics[:, self._columns["qvel"]], read)
+        qpos, qvel, goal = (physics[:, self._columns[name]] for name in ("qpos", "qvel", "goal"))
+        return Moment(qpos, qvel, read, goal)
 
     def begin(self, ids: np.ndarray) -> None:
         """Begin episodes in environments `ids` (int [M], sorted)."""
@@ -92,9 +94,11 @@ class MujocoEngine:
         return before
 
     def _write_starts(self, ids: np.ndarray) -> None:
-        qpos, qvel = self.world.start(self.model.qpos0, self.model.nv, Draws(self.state.stream, ids))
+        draws = Draws(self.state.stream, ids)
+        qpos, qvel = self.world.start(self.model.qpos0, self.model.nv, draws)
         rows = np.tile(self._fresh, (len(ids), 1))
         rows[:, self._columns["qpos"]], rows[:, self._columns["qvel"]] = qpos, qvel
+        rows[:, self._columns["goal"]] = self.world.draw_goal(qpos, draws)
         self.state.physics[ids] = rows
         self.state.steps[ids], self.state.over[ids] = 0, False
 

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from envs.mujoco.engine import MujocoEngine
+from envs.mujoco.goals import GoalWorld
 from envs.mujoco.state import MujocoState
 from envs.mujoco.world import World
 from envs.mujoco.worlds import world as world_of
@@ -154,6 +155,37 @@ class MujocoVectorEnv(VectorEnv):
         """The observation of environments `ids` (None: all) as they are, as after a `restore`."""
         moment = self.engine.moment(ids=slice(None) if ids is None else ids)
         return self.world.observe(moment).astype(self.dtype, copy=False)
+
+    def achieved_goal(self, ids: Any = None) -> np.ndarray:
+        """What environments `ids` (None: all) have achieved: float64 [M, G], metres; see `envs.mujoco.goals`."""
+        return self._goals().achieved(self.engine.moment(ids=slice(None) if ids is None else ids).qpos).copy()
+
+    def desired_goal(self, ids: Any = None) -> np.ndarray:
+        """What environments `ids` (None: all) are asked for in this episode: float64 [M, G], metres."""
+        self._goals()
+        return self.engine.moment(ids=slice(None) if ids is None else ids).goal.copy()
+
+    def ask(self, desired: np.ndarray, ids: Any = None) -> None:
+        """Ask environments `ids` (None: all) for `desired` (float64 [M, G], metres; NaN: for nothing) from now on."""
+        self._require_open()
+        size = self._goals().goal_size
+        goal = self.engine.moment(ids=slice(None)).goal  # the state's own memory
+        desired, count = (
+            np.asarray(desired, np.float64),
+            len(np.arange(self.num_envs)[slice(None) if ids is None else ids]),
+        )
+        if desired.shape != (count, size):
+            raise ValueError(f"desired goals are {list(desired.shape)}, expected [{count}, {size}]")
+        goal[slice(None) if ids is None else ids] = desired
+
+    def reached(self, achieved: np.ndarray, desired: np.ndarray, parts: Sequence[str] | None = None) -> np.ndarray:
+        """bool [M]: is `achieved` [M, G] within the world's tolerance of `desired` in `parts` (None: the world's)?"""
+        return self._goals().reached(achieved, desired, parts)
+
+    def _goals(self) -> GoalWorld:
+        if not isinstance(self.world, GoalWorld):
+            raise ValueError(f"{type(self.world).__name__} has no goals, expected a world that has")
+        return self.world
 
     def _require_open(self) -> None:
         if self.closed:

@@ -34,12 +34,14 @@ class Moment:
     """M environments at one time.
 
     qpos: float64 [M, nq].  qvel: float64 [M, nv].  read: by name float64 [M, K], what the world `reads`.
+    goal: float64 [M, G], what is desired, in worlds with goals (`envs.mujoco.goals`); G = 0 in others.
     Views of the engine's memory: what is kept longer must be copied.
     """
 
     qpos: np.ndarray
     qvel: np.ndarray
     read: Mapping[str, np.ndarray]
+    goal: np.ndarray
 
 
 class World(ABC):
@@ -70,6 +72,10 @@ class World(ABC):
     @abstractmethod
     def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         """Positions [M, nq] and velocities [M, nv] to begin episodes with, for the M environments of `draws`."""
+
+    def draw_goal(self, qpos: np.ndarray, draws: Draws) -> np.ndarray:
+        """float64 [M, G]: what is desired in episodes that begin in `qpos` [M, nq]. Nothing, unless a world says."""
+        return np.empty((len(qpos), 0))
 
     def terminated(self, now: Moment) -> np.ndarray:
         """bool [M]: whether the episode is over, for a reason other than time. Never, unless a world says otherwise."""

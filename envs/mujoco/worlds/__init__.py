@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 
+from envs.mujoco.goals import GoalWorld
 from envs.mujoco.world import World
 from envs.mujoco.worlds.ant import Ant
 from envs.mujoco.worlds.gymnasium_world import GymnasiumWorld
 from envs.mujoco.worlds.half_cheetah import HalfCheetah
 from envs.mujoco.worlds.hopper import Hopper
 from envs.mujoco.worlds.inverted_pendulum import InvertedPendulum
+from envs.mujoco.worlds.point_maze import Corridor, PointMazeLarge, PointMazeMedium, PointMazeOpen, PointMazeU
 from envs.mujoco.worlds.pusher import Pusher
 from envs.mujoco.worlds.reacher import Reacher
 from envs.mujoco.worlds.swimmer import Swimmer
@@ -21,7 +23,16 @@ MIRRORS: dict[str, type[GymnasiumWorld]] = {
 }
 """Gymnasium's worlds by Gymnasium's ids."""
 
-WORLDS: dict[str, type[World]] = {**MIRRORS}
+GOAL_WORLDS: dict[str, type[GoalWorld]] = {
+    "PointMaze-Open-v0": PointMazeOpen,
+    "PointMaze-U-v0": PointMazeU,
+    "PointMaze-Medium-v0": PointMazeMedium,
+    "PointMaze-Large-v0": PointMazeLarge,
+    "Corridor-v0": Corridor,
+}
+"""Our own, for goals and self-play."""
+
+WORLDS: dict[str, type[World]] = {**MIRRORS, **GOAL_WORLDS}
 """All worlds by id without the namespace: "Ant-v5" is "mujoco/Ant-v5" for Gymnasium."""
 
 

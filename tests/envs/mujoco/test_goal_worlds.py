@@ -1,0 +1,113 @@
+"""Worlds with goals: where episodes start, what is asked for, when it is reached, and what a snapshot holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from envs.mujoco import MujocoEnv, MujocoVectorEnv
+from envs.mujoco.maze_world import MazeWorld
+from envs.mujoco.worlds import GOAL_WORLDS, world
+
+MAZES = [name for name, kind in GOAL_WORLDS.items() if issubclass(kind, MazeWorld)]
+
+
+def disabled(name: str, count: int, **arguments) -> MujocoVectorEnv:
+    worlds = MujocoVectorEnv(name, count, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+    worlds.reset(seed=0)
+    return worlds
+
+
+@pytest.mark.parametrize("name", MAZES)
+def test_starts_and_goals_are_uniform_over_the_free_cells(name):
+    """Counts of cells against the multinomial, places in a cell against the uniform, of 4,000 starts and goals."""
+    count = 4000
+    worlds = disabled(name, count)
+    maze, radius = worlds.world.maze, worlds.world.radius
+    start, goal = worlds.achieved_goal(), worlds.desired_goal()
+    assert not worlds.reached(start, goal).any()
+    cells = len(maze.free_cells)
+    for places, slack in ((start, 0.0), (goal, 0.02)):  # goals that are reached at the start are drawn again
+        assert maze.clearance(places).min() >= radius - 1e-9
+        found = maze.cells(places)
+        assert maze.free[tuple(found.T)].all()
+        share = np.zeros(maze.shape)
+        np.add.at(share, tuple(found.T), 1 / count)
+        wrong = np.abs(share[maze.free] - 1 / cells)
+        assert wrong.max() < 5 * np.sqrt(1 / cells / count) + slack
+        within = (places - maze.centres(found)) / (maze.size - 2 * radius) + 0.5
+        for k in range(2):
+            apart = np.sort(within[:, k]) - (np.arange(count) + 0.5) / count
+            assert np.abs(apart).max() < 1.95 / np.sqrt(count) + slack  # Smirnov (1939), probability .001
+    assert np.abs(np.corrcoef(np.hstack([start, goal]).T) - np.eye(4))[:2, 2:].max() < 0.1
+
+
+def test_reached_by_hand():
+    maze = world("PointMaze-U-v0")
+    achieved = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [1.0, -1.0], [0.0, 0.0]])
+    desired = np.array([[0.3, 0.0], [0.3001, 0.0], [0.82, -1.24], [0.78, -0.78], [np.nan, np.nan]])
+    # distances .3, .3001, √(.18² + .24²) = .3, √(2 · .22²) = .311, nothing asked for
+    close = maze.reached(achieved, desired - [[0, 0], [0, 0], [-1e-9, -1e-9], [0, 0], [0, 0]])
+    assert close.tolist() == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("name", GOAL_WORLDS)
+def test_the_task_ends_with_a_reward_where_its_goal_is_reached(name):
+    worlds = disabled(name, 8)
+    size, tolerance = worlds.world.goal_size, worlds.world.tolerance[worlds.world.parts[0]]
+    still = np.zeros(worlds.action_space.shape, np.float32)
+    goal = worlds.achieved_goal()
+    goal[:, worlds.world.places[worlds.world.parts[0]].start] += 0.8 * tolerance
+    goal[4:] += 0.9 * tolerance
+    goal[0] = np.nan
+    worlds.ask(goal)
+    observation, reward, terminated, truncated, _ = worlds.step(still)
+    assert terminated.tolist() == [False, True, True, True, False, False, False, False]
+    assert reward.tolist() == terminated.astype(float).tolist()
+    assert not truncated.any()
+    asked = sum(worlds.world.places[part].stop - worlds.world.places[part].start for part in worlds.world.parts)
+    np.testing.assert_array_equal(observation[0, -asked:], 0)
+    if worlds.world.parts == tuple(worlds.world.places):
+        np.testing.assert_allclose(observation[:, -size:][1:], (goal - worlds.achieved_goal())[1:])
+
+
+@pytest.mark.parametrize("name", GOAL_WORLDS)
+def test_a_snapshot_holds_the_goal(name):
+    worlds = disabled(name, 5)
+    kept, goal, seen = worlds.snapshot(), worlds.desired_goal(), worlds.observe()
+    worlds.ask(goal[[3, 4]], [0, 1])
+    np.testing.assert_array_equal(worlds.desired_goal([0, 1]), goal[[3, 4]])
+    np.testing.assert_array_equal(worlds.desired_goal([2, 3, 4]), goal[[2, 3, 4]])
+    worlds.restore(kept)
+    np.testing.assert_array_equal(worlds.desired_goal(), goal)
+    np.testing.assert_array_equal(worlds.observe(), seen)
+    worlds.reset()
+    assert (worlds.desired_goal() != goal).any(axis=1).all()
+
+
+def test_an_episode_can_be_won():
+    """A hand-written player: straight to the goal, in a maze without inner walls."""
+    worlds = disabled("PointMaze-Open-v0", 50)
+    won = np.zeros(50, bool)
+    for _ in range(100):
+        seen = worlds.observe()
+        _, reward, terminated, truncated, _ = worlds.step(np.clip(2 * seen[:, 4:] - seen[:, 2:4], -1, 1))
+        won |= reward > 0
+        if (terminated | truncated).any():
+            worlds.reset(options={"reset_mask": terminated | truncated})
+    assert won.all()
+
+
+def test_clear_errors():
+    worlds = disabled("PointMaze-U-v0", 3)
+    with pytest.raises(ValueError, match=r"desired goals are \[2, 2\], expected \[3, 2\]"):
+        worlds.ask(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"goals are \[3, 2\] and \[3, 4\], expected both \[M, 2\]"):
+        worlds.reached(np.zeros((3, 2)), np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="unknown goal part 'objects', PointMazeU has position"):
+        worlds.reached(np.zeros((3, 2)), np.zeros((3, 2)), ["objects"])
+    with pytest.raises(ValueError, match="goal parts are 'position', expected a sequence"):
+        type(worlds.world)(goal="position")
+    with pytest.raises(ValueError, match="Reacher has no goals"):
+        MujocoEnv("Reacher-v5").worlds.achieved_goal()
