@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import mujoco
 
     from envs.mujoco.draws import Draws
+    from envs.mujoco.geodesic import Geodesic
 
 
 class MazeWorld(GoalWorld):
@@ -33,6 +35,13 @@ class MazeWorld(GoalWorld):
     def __init__(self, goal: Sequence[str] | None = None) -> None:
         super().__init__(goal)
         self.maze = Maze(LAYOUTS[self.layout], self.cell)
+
+    @cached_property
+    def geodesic(self) -> Geodesic:
+        """Shortest ways in the maze, of a disc of `radius`."""
+        from envs.mujoco.geodesic import Geodesic  # brings in scipy
+
+        return Geodesic(self.maze, self.radius)
 
     def achieved(self, qpos: np.ndarray) -> np.ndarray:
         return qpos[:, :2]
