@@ -34,10 +34,16 @@ class Ellipse:
         """open and total."""
         return {"open": self.open, "total": self.total}
 
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless open and total are of the same environments."""
+        if state["open"].dim() != 1 or state["total"].shape != (len(state["open"]), self.size, self.size):
+            raise ValueError(
+                f"expected open [N] and total [N, {self.size}, {self.size}], "
+                f"got {list(state['open'].shape)} and {list(state['total'].shape)}"
+            )
+
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["open"].dim() != 1 or state["total"].shape != (len(state["open"]), self.size, self.size):
-            raise ValueError(f"e3b state: expected open [N] and total [N, {self.size}, {self.size}]")
         self.open, self.total = (state[key].to(self.open.device, copy=True) for key in ("open", "total"))
 
 

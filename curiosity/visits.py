@@ -102,13 +102,16 @@ class Counter:
         """keys and counts, int64 [M]."""
         return {"keys": self.keys, "counts": self.counts}
 
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless every key is there once, in order, with a count."""
+        keys, counts = state["keys"], state["counts"]
+        if keys.dim() != 1 or keys.shape != counts.shape:
+            raise ValueError(f"keys and counts must be [M] alike, got {list(keys.shape)} and {list(counts.shape)}")
+        if (keys[1:] <= keys[:-1]).any() or (counts < 1).any():
+            raise ValueError("keys must ascend and counts be at least 1")
+
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["keys"].dim() != 1 or state["keys"].shape != state["counts"].shape:
-            raise ValueError(
-                f"visits: keys and counts must be [M] alike, got {list(state['keys'].shape)} "
-                f"and {list(state['counts'].shape)}"
-            )
         device = self.keys.device
         self.keys, self.counts = (state[key].to(device, copy=True) for key in ("keys", "counts"))
 
@@ -164,10 +167,17 @@ class EpisodeVisits:
         """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way; factors int64 [2]."""
         return {"open": self.open, "env": self.env, "factors": self.factors, **self.known.state_dict()}
 
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless every visit is of one of the environments."""
+        env, envs = state["env"], state["open"].numel()
+        if env.shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
+            raise ValueError("expected open [N], factors [2], and env, keys and counts [M] alike")
+        self.known.check_state(state)
+        if ((env < 0) | (env >= envs)).any():
+            raise ValueError(f"env must be below the {envs} environments of open")
+
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["env"].shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
-            raise ValueError("visits: expected open [N], factors [2], and env, keys and counts [M] alike")
         self.known.load_state_dict(state)
         self.open, self.env, self.factors = (
             state[key].to(self.open.device, copy=True) for key in ("open", "env", "factors")

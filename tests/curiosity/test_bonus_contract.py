@@ -98,6 +98,38 @@ def test_a_state_that_does_not_fit_is_refused(name, world):
     assert same(state, source.state_dict())
 
 
+SPOILT = {
+    "trainer.generator": torch.zeros_like,
+    "trainer.steps": lambda steps: steps - 99,
+    "memory.open": lambda open: open[:-1],
+    "memory.env": lambda env: env + 4,
+    "memory.keys": lambda keys: keys.flip(0),
+    "memory.counts": torch.zeros_like,
+    "memory.total": lambda total: total[..., :-1],
+}
+
+
+@everywhere
+def test_a_state_that_is_refused_changes_nothing(name, world):
+    """Right kinds of tensors with wrong content, of another source that has learnt: not a part of it is taken up."""
+    source, other = source_of(name, world), source_of(name, world, seed=5)
+    first, second = two_batches(world, ends=0.05)
+    source.fit(first)
+    other.fit(first)
+    other.fit(second)
+    before, good = source.state_dict(), other.state_dict()
+    spoilt = [key for key in good if key in SPOILT]
+    assert spoilt
+    for key in spoilt:
+        with pytest.raises(ValueError, match=f"{name} state: {key.split('.')[0]}"):
+            source.load_state_dict(good | {key: SPOILT[key](good[key])})
+        assert same(before, source.state_dict())
+    with pytest.raises(ValueError, match="must be a tensor, got list"):
+        source.load_state_dict(good | {key: [1.0]})
+    source.load_state_dict(good)
+    assert same(good, source.state_dict())
+
+
 @everywhere
 def test_the_seed_decides_and_the_global_stream_is_left_alone(name, world):
     batch = made_up(world)
