@@ -69,12 +69,13 @@ def bonuses(phi: Tensor, start: Tensor, episode: Tensor, total: Tensor, ridge: f
 
 
 class E3B(Bonus):
-    """r = φ(s′)ᵀ C⁻¹ φ(s′), C = ridge·I + Σ φφᵀ over the episode before s′.
+    """r = φ(s′)ᵀ C⁻¹ φ(s′), C = ridge·I + Σ φφᵀ over all states of the episode before s′, the one it began in included.
 
     Henaff et al. 2022 (arXiv 2210.05805, eq. 1). φ learns from an inverse model; C goes on over batches, each state
     with φ as it was then. Reads `config.reads`.
-    Differs: the state that an episode begins in is part of C; no rank-1 updates of C⁻¹, but one Cholesky factorisation
-    with the same values (see `bonuses`).
+    Differs: the paper's algorithm begins with C = ridge·I and adds what is stepped into, so that going back to where
+    the episode began pays as something new; here φφᵀ of that state is in C from the first step on. No rank-1 updates of
+    C⁻¹, but one Cholesky factorisation with the same values (see `bonuses`).
     """
 
     name = "e3b"
