@@ -14,6 +14,8 @@ from torch import Tensor
 from curiosity.source import Batch
 from curiosity.steps import Segments, played, segments
 
+CHUNK = 2048  # rows that are made keys of at once: what lies between stays in the cache
+
 
 def _odd(count: int, seed: int) -> Tensor:
     """Random odd numbers, int64 [count]."""
@@ -25,18 +27,27 @@ def _odd(count: int, seed: int) -> Tensor:
 class Keys:
     """Rows to 64-bit keys: k = Σ_p a_p·c_p modulo 2⁶⁴ with random odd a_p: multilinear hashing (Carter, Wegman 1979).
 
-    c is the token, or for a vector the number of its bin, ⌊x / bin_width⌋. Equal rows have equal keys; two others
-    share one with a chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
+    c is the token, or for a vector the number of its bin, ⌊x / bin_width + u⌋ with u random in [0, 1) for each number:
+    two numbers d apart share a bin with a chance of max(0, 1 − d / bin_width), and those that worlds prefer, such as 0,
+    do not lie on the edge of one, where rounding would decide. Equal rows have equal keys; two others share one with a
+    chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
     """
 
     def __init__(self, space: gymnasium.Space, seed: int, bin_width: float, device: torch.device) -> None:
         self.bin_width = None if isinstance(space, gymnasium.spaces.MultiDiscrete) else bin_width
         self.factors = _odd(int((space.shape or (1,))[0]), seed).to(device)
+        generator = torch.Generator()
+        generator.manual_seed(seed + 2)
+        self.offset = torch.rand(len(self.factors), generator=generator, dtype=torch.float64).to(device)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """[B, P] to int64 [B]."""
-        codes = rows.long() if self.bin_width is None else (rows.double() / self.bin_width).floor().long()
-        return (codes * self.factors).sum(-1)
+        return torch.cat([(self._codes(part) * self.factors).sum(-1) for part in rows.split(CHUNK)])
+
+    def _codes(self, rows: Tensor) -> Tensor:
+        if self.bin_width is None:
+            return rows.long()
+        return (rows.double() / self.bin_width + self.offset).floor().long()
 
     def around(self, batch: Batch, channel: str) -> tuple[Tensor, Tensor]:
         """Keys of the states before and after the played steps of a batch, int64 [S] both."""
@@ -45,12 +56,14 @@ class Keys:
         return keys[steps.now], keys[steps.next]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """factors int64 [P]: keys mean nothing without them."""
-        return {"factors": self.factors}
+        """factors int64 [P] and, of vectors, offset float64 [P] (u): keys mean nothing without them."""
+        return {"factors": self.factors} if self.bin_width is None else {"factors": self.factors, "offset": self.offset}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
         self.factors = state["factors"].to(self.factors.device, copy=True)
+        if self.bin_width is not None:
+            self.offset = state["offset"].to(self.offset.device, copy=True)
 
 
 def order_of_visit(keys: Tensor) -> Tensor:
