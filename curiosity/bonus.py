@@ -14,7 +14,10 @@ from curiosity.source import Surroundings
 
 
 class Part(Protocol):
-    """A piece of a bonus that has a state: a module, a trainer, a memory."""
+    """A piece of a bonus that has a state: a module, a trainer, a memory.
+
+    `state_dict` gives the tensors themselves; who keeps them copies them.
+    """
 
     def state_dict(self) -> Mapping[str, Tensor]: ...
 
@@ -46,8 +49,12 @@ class Bonus:
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that is needed to go on bit-identically, flat and copied."""
+        return {key: tensor.clone() for key, tensor in self._tensors().items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """The state itself, not copied."""
         return {
-            f"{part}.{key}": tensor.detach().clone()
+            f"{part}.{key}": tensor.detach()
             for part, holder in self.parts.items()
             for key, tensor in holder.state_dict().items()
         }
@@ -57,7 +64,7 @@ class Bonus:
 
         All is checked before anything is taken up: a state that is refused changes nothing.
         """
-        here = self.state_dict()
+        here = self._tensors()
         for key in sorted(here.keys() | state.keys()):
             if key not in state or key not in here:
                 raise ValueError(f"{self.name} state: {key!r} is {'missing' if key in here else 'unknown'}")

@@ -1,4 +1,4 @@
-"""Visits: states to 64-bit keys, and how often each was met, in a life and in an episode.
+"""Visits: states to 64-bit keys, and how often each was met in an episode (in a life: `curiosity.counter`).
 
 Everything is exact in the order of time (and within a step, of environments), by sorting; no loop over steps.
 """
@@ -11,6 +11,7 @@ import gymnasium
 import torch
 from torch import Tensor
 
+from curiosity.counter import Table, check_table, empty_table, order_of_visit
 from curiosity.source import Batch
 from curiosity.steps import Segments, played, segments
 
@@ -66,69 +67,6 @@ class Keys:
             self.offset = state["offset"].to(self.offset.device, copy=True)
 
 
-def order_of_visit(keys: Tensor) -> Tensor:
-    """For each of keys int64 [S] how many equal ones come before it, int64 [S]."""
-    ordered, order = keys.sort(stable=True)
-    place = torch.arange(len(keys), device=keys.device)
-    first = torch.ones_like(ordered, dtype=torch.bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    start = torch.where(first, place, 0).cummax(0).values if len(keys) else place
-    return torch.empty_like(place).index_copy_(0, order, place - start)
-
-
-class Counter:
-    """How often each key was met: keys int64 [M] ascending, counts int64 [M]."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.keys = torch.empty(0, dtype=torch.int64, device=device)
-        self.counts = torch.empty(0, dtype=torch.int64, device=device)
-
-    def known(self, keys: Tensor) -> Tensor:
-        """How often each of keys [S] was met so far, int64 [S]."""
-        if len(self.keys) == 0:
-            return torch.zeros_like(keys)
-        place = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
-        return torch.where(self.keys[place] == keys, self.counts[place], 0)
-
-    def numbers(self, keys: Tensor) -> Tensor:
-        """Which visit to its key each of keys [S] would be, if they came one after the other: int64 [S], from 1."""
-        return self.known(keys) + order_of_visit(keys) + 1
-
-    def add(self, keys: Tensor) -> None:
-        """Meet keys [S]."""
-        fresh, counts = keys.unique(return_counts=True)
-        place = torch.searchsorted(self.keys, fresh)
-        old = torch.zeros_like(fresh, dtype=torch.bool)
-        if len(self.keys):
-            old = self.keys[place.clamp_max(len(self.keys) - 1)] == fresh
-            self.counts.index_add_(0, place[old], counts[old])
-        fresh, counts, place = fresh[~old], counts[~old], place[~old]
-        at = place + torch.arange(len(place), device=keys.device)
-        kept = torch.ones(len(self.keys) + len(fresh), dtype=torch.bool, device=keys.device)
-        kept[at] = False
-        merged = [torch.empty(len(kept), dtype=torch.int64, device=keys.device) for _ in range(2)]
-        for tensor, before, new in zip(merged, (self.keys, self.counts), (fresh, counts), strict=True):
-            tensor[kept], tensor[at] = before, new
-        self.keys, self.counts = merged
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """keys and counts, int64 [M]."""
-        return {"keys": self.keys, "counts": self.counts}
-
-    def check_state(self, state: Mapping[str, Tensor]) -> None:
-        """`ValueError` unless every key is there once, in order, with a count."""
-        keys, counts = state["keys"], state["counts"]
-        if keys.dim() != 1 or keys.shape != counts.shape:
-            raise ValueError(f"keys and counts must be [M] alike, got {list(keys.shape)} and {list(counts.shape)}")
-        if (keys[1:] <= keys[:-1]).any() or (counts < 1).any():
-            raise ValueError("keys must ascend and counts be at least 1")
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state_dict` gave."""
-        device = self.keys.device
-        self.keys, self.counts = (state[key].to(device, copy=True) for key in ("keys", "counts"))
-
-
 class EpisodeVisits:
     """Which visit of its episode each state is, for N environments whose episodes go on from batch to batch.
 
@@ -138,7 +76,7 @@ class EpisodeVisits:
     def __init__(self, seed: int, device: torch.device) -> None:
         self.factors = _odd(2, seed).to(device)  # an environment and an episode are two more tokens of a key
         self.open = torch.zeros(0, dtype=torch.bool, device=device)
-        self.known = Counter(device)  # of the episodes under way
+        self.known = empty_table(device)  # of the episodes under way
         self.env = self.known.keys  # [M], whose each of them is
 
     def numbers(self, batch: Batch, before: Tensor, after: Tensor) -> Tensor:
@@ -155,14 +93,14 @@ class EpisodeVisits:
         """Meet the states of a batch and keep those of episodes that go on."""
         parts, env, episode, keys = self._visits(batch, before, after)
         if not self._goes_on(batch):
-            self.known, self.env = Counter(keys.device), keys[:0]
+            self.known, self.env = empty_table(keys.device), keys[:0]
         last = parts.episode[-1]
         new = parts.open[env] & (episode == last[env])
         old = parts.open[self.env] & (last[self.env] == 0)
         env = torch.cat([self.env[old], env[new]])
         counts = torch.cat([self.known.counts[old], torch.ones_like(keys[new])])
         keys, place = torch.cat([self.known.keys[old], keys[new]]).unique(return_inverse=True)
-        self.known.keys, self.known.counts = keys, torch.zeros_like(keys).index_add_(0, place, counts)
+        self.known = Table(keys, torch.zeros_like(keys).index_add_(0, place, counts))
         self.env = torch.zeros_like(keys).index_copy_(0, place, env)
         self.open = parts.open
 
@@ -178,20 +116,20 @@ class EpisodeVisits:
 
     def state_dict(self) -> dict[str, Tensor]:
         """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way; factors int64 [2]."""
-        return {"open": self.open, "env": self.env, "factors": self.factors, **self.known.state_dict()}
+        return {"open": self.open, "env": self.env, "factors": self.factors, **self.known._asdict()}
 
     def check_state(self, state: Mapping[str, Tensor]) -> None:
         """`ValueError` unless every visit is of one of the environments."""
         env, envs = state["env"], state["open"].numel()
         if env.shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
             raise ValueError("expected open [N], factors [2], and env, keys and counts [M] alike")
-        self.known.check_state(state)
+        check_table(state["keys"], state["counts"])
         if ((env < 0) | (env >= envs)).any():
             raise ValueError(f"env must be below the {envs} environments of open")
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        self.known.load_state_dict(state)
+        self.known = Table(*(state[key].to(self.open.device, copy=True) for key in ("keys", "counts")))
         self.open, self.env, self.factors = (
             state[key].to(self.open.device, copy=True) for key in ("open", "env", "factors")
         )

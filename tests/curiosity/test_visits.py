@@ -1,6 +1,7 @@
 """Visits against dictionaries that walk through the steps one by one."""
 
 from collections import Counter as Tally
+from itertools import pairwise
 
 import gymnasium
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 from curiosity_worlds import made_up
 
-from curiosity.visits import Counter, EpisodeVisits, Keys, order_of_visit
+from curiosity.counter import GROWTH, Counter, order_of_visit
+from curiosity.visits import EpisodeVisits, Keys
 
 CPU = torch.device("cpu")
 
@@ -29,8 +31,35 @@ def test_counts_over_many_batches_equal_a_dictionary():
             expected.append(tally[key])
         assert counter.numbers(torch.from_numpy(keys)).tolist() == expected
         counter.add(torch.from_numpy(keys))
-    assert counter.keys.tolist() == sorted(tally)
-    assert counter.counts.tolist() == [tally[key] for key in sorted(tally)]
+    assert len(counter) == len(tally)
+    state = counter.state_dict()
+    assert state["keys"].tolist() == sorted(tally)
+    assert state["counts"].tolist() == [tally[key] for key in sorted(tally)]
+
+
+def test_a_counter_keeps_few_tables_and_saving_changes_none_of_its_answers():
+    """300 batches of new and old keys, and a copy that is saved and loaded anew after each."""
+    rng, counter, tally, copy = np.random.default_rng(0), Counter(CPU), Tally(), Counter(CPU)
+    met, most = np.zeros(0, np.int64), 0
+    for _ in range(300):
+        keys = rng.integers(-(2**62), 2**62, rng.integers(0, 9))
+        keys = np.concatenate([keys, keys[:2], rng.choice(met, min(len(met), 5))])
+        met = np.concatenate([met, keys])
+        expected = [tally[key] + keys[:i].tolist().count(key) + 1 for i, key in enumerate(keys.tolist())]
+        tally.update(keys.tolist())
+        for one in (counter, copy):
+            assert one.numbers(torch.from_numpy(keys)).tolist() == expected
+            one.add(torch.from_numpy(keys))
+        anew = Counter(CPU)
+        anew.load_state_dict(copy.state_dict())
+        copy = anew
+        sizes = [len(table.keys) for table in counter.tables]
+        assert all(long >= GROWTH * short for long, short in pairwise(sizes))
+        most = max(most, len(sizes))
+    assert most > 3
+    assert len(copy.tables) == 1
+    for key, tensor in counter.state_dict().items():
+        assert torch.equal(tensor, copy.state_dict()[key])
 
 
 @pytest.mark.parametrize("world", ["grid", "vectors"])
