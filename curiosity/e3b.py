@@ -58,14 +58,14 @@ def bonuses(phi: Tensor, start: Tensor, episode: Tensor, total: Tensor, ridge: f
     """
     identity = torch.eye(phi.shape[-1], dtype=phi.dtype, device=phi.device)
     factor = torch.linalg.cholesky(ridge * identity + total)
-    carried = torch.linalg.solve_triangular(factor, phi.mT, upper=False)
-    along = (phi * start).sum(-1)  # C₀ = ridge·I + start startᵀ: Sherman and Morrison
-    along = along / (ridge + start.square().sum(-1)).sqrt()
-    fresh = (phi @ phi.mT - along[:, :, None] * along[:, None, :]) / ridge
-    gram = torch.where((episode == 0)[:, :, None], carried.mT @ carried, fresh)
-    gram = torch.where(episode[:, :, None] == episode[:, None, :], gram, 0.0)
-    steps = torch.eye(phi.shape[1], dtype=phi.dtype, device=phi.device)
-    return torch.linalg.cholesky(gram + steps).diagonal(dim1=-2, dim2=-1).square() - 1
+    carried = torch.linalg.solve_triangular(factor, phi.mT, upper=False).mT
+    # of C₀ = ridge·I + start startᵀ: C₀^(−1/2) = (I − start startᵀ / (l + √(ridge·l))) / √ridge, l = ridge + ‖start‖²
+    length = ridge + start.square().sum(-1, keepdim=True)
+    fresh = (phi - start * ((phi * start).sum(-1, keepdim=True) / (length + (ridge * length).sqrt()))) / ridge**0.5
+    root = torch.where((episode == 0)[:, :, None], carried, fresh)
+    gram = (root @ root.mT).masked_fill_(episode[:, :, None] != episode[:, None, :], 0.0)
+    gram.diagonal(dim1=-2, dim2=-1).add_(1)
+    return torch.linalg.cholesky(gram).diagonal(dim1=-2, dim2=-1).square() - 1
 
 
 class E3B(Bonus):
