@@ -25,6 +25,8 @@ setup(
         "envs",
         "envs.grid",
         "envs.grid.levels",
+        "envs.mujoco",
+        "envs.mujoco.worlds",
         "selfplay",
         "selfplay.bench",
         "selfplay.bench.peers",
@@ -39,9 +41,10 @@ setup(
     install_requires=[
         "click",
         "filelock",
-        "gymnasium",
+        "gymnasium[mujoco]",
         "matplotlib",
         "minigrid[wfc]==3.2.0",  # the grid engine is exact to this version
+        "mujoco>=4",
         "numba",
         "numpy",
         "pillow",

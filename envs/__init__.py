@@ -8,6 +8,7 @@ from __future__ import annotations
 from gymnasium.envs.registration import register, registry
 
 from envs.grid.levels import LEVELS
+from envs.mujoco.worlds import WORLDS
 
 
 def _register_grid() -> None:
@@ -22,4 +23,17 @@ def _register_grid() -> None:
             )
 
 
+def _register_mujoco() -> None:
+    for world in WORLDS:
+        name = f"mujoco/{world}"
+        if name not in registry:
+            register(
+                name,
+                entry_point="envs.mujoco.single_env:MujocoEnv",
+                vector_entry_point="envs.mujoco.vector_env:MujocoVectorEnv",
+                kwargs={"world": world},
+            )
+
+
 _register_grid()
+_register_mujoco()

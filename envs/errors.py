@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class UnmeasurableError(ValueError):
     """An exact answer (shortest path, reachable goals) cannot be had in this world; the message says why."""
@@ -9,3 +11,14 @@ class UnmeasurableError(ValueError):
 
 class LevelDrawingError(RuntimeError):
     """A level could not be drawn, or a worker ended."""
+
+
+class UnstablePhysicsError(RuntimeError):
+    """The physics of some environments blew up in a step; the message names the first, the step and the field.
+
+    ids: int [M], all of them, sorted.
+    """
+
+    def __init__(self, message: str, ids: np.ndarray) -> None:
+        super().__init__(message)
+        self.ids = ids

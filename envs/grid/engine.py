@@ -21,6 +21,7 @@ from envs.grid.rng import seed_streams
 from envs.grid.state import OVER, GridState
 from envs.grid.symbols import IDLE
 from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
+from envs.vector import checked_count, checked_seed
 
 # What `_advance` is to do with a world.
 LEAVE, STEP, DRAW, WRITE = range(4)
@@ -110,14 +111,11 @@ class GridEngine:
         self, spec: LevelSpec, num_envs: int, layout: RowLayout | None = None, max_steps: int | None = None,
         pool_size: int | None = None, pool_refresh: int | None = None, fixed: FixedLevels | None = None,
     ) -> None:  # fmt: skip
-        for name, value in (("num_envs", num_envs), ("max_steps", spec.max_steps if max_steps is None else max_steps)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
-                raise ValueError(f"{name} is {value!r}, expected an integer from 1 to 2147483647")
         if not spec.pooled and (pool_size, pool_refresh) != (None, None):
             raise ValueError(f"level {spec.id} has no pool: pool_size and pool_refresh are for levels minigrid draws")
         self.spec = spec
-        self.num_envs = int(num_envs)
-        self.max_steps = int(spec.max_steps if max_steps is None else max_steps)
+        self.num_envs = checked_count("num_envs", num_envs)
+        self.max_steps = checked_count("max_steps", spec.max_steps if max_steps is None else max_steps)
         self.layout = TokenLayout(spec) if layout is None else layout
         self.state = GridState.zeros(self.num_envs, spec.width, spec.height)
         self._level = np.array([0, spec.rule, self.max_steps], np.int64)
@@ -138,14 +136,13 @@ class GridEngine:
         With `ids` (int [M]) only those worlds, in their order: world ids[m] gets stream `first + m`. Without, a pool
         of levels begins anew, too.
         """
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
-            raise ValueError(f"seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
+        seed = checked_seed(seed)
         streams = self.state.stream if ids is None else np.empty((len(ids), 2), np.uint64)
-        seed_streams(streams, np.uint64(int(seed) & 0xFFFFFFFFFFFFFFFF), np.int64(first))
+        seed_streams(streams, np.uint64(seed), np.int64(first))
         if ids is not None:
             self.state.stream[ids] = streams
         elif self.pool is not None:
-            self.pool.restart(int(seed))
+            self.pool.restart(seed)
 
     def generate(self, mask: np.ndarray | None = None) -> None:
         """Draw fresh levels in all worlds, or where mask (bool [N]) holds."""

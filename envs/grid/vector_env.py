@@ -24,6 +24,7 @@ from envs.grid.tokens import (
     image_layout,
     token_space,
 )
+from envs.vector import checked_autoreset_mode, checked_reset_mask
 
 OBSERVATIONS = ("image", "full", "both", "tokens")
 
@@ -95,16 +96,13 @@ class GridVectorEnv(VectorEnv):
             )
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
-        modes = [mode.value for mode in AutoresetMode]
-        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
-            raise ValueError(f"autoreset_mode is {autoreset_mode!r}, expected {', '.join(modes)}")
         if position and observation == "tokens":
             raise ValueError("position=True is for images; tokens have a segment 'position'")
         self.observation = observation
         self.view_size = view_size
         self.position = position
         self.render_mode = render_mode
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
 
         self.layout: RowLayout
@@ -154,7 +152,7 @@ class GridVectorEnv(VectorEnv):
         options: `{"reset_mask": bool [N]}` resets only those worlds; the observation returned is everybody's.
         """
         self._require_open()
-        mask = self._reset_mask(options)
+        mask = checked_reset_mask(options, self.num_envs)
         if mask is not None and not self._ready and not mask.all():
             raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
         self._require_generator()
@@ -257,19 +255,6 @@ class GridVectorEnv(VectorEnv):
     def _require_generator(self) -> None:
         if not self.level.can_draw:
             raise ValueError(f"level {self.level.id} has no generator here: use restore() to put a state back")
-
-    def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray | None:
-        unknown = sorted(set(options or {}) - {"reset_mask"})
-        if unknown:
-            raise ValueError(f"reset option {unknown[0]!r} is unknown, expected 'reset_mask'")
-        if not options:
-            return None
-        mask = options["reset_mask"]
-        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
-            raise ValueError(f"options['reset_mask'] must be a bool array [{self.num_envs}]")
-        if not mask.any():
-            raise ValueError("options['reset_mask'] names no environment")
-        return mask
 
     def _seed(self, seed: int | Sequence[int | None] | None, mask: np.ndarray | None) -> None:
         chosen = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)

@@ -13,6 +13,8 @@ from vector_contract import check_vector_env
 import envs  # noqa: F401 (registers the ids)
 from envs.grid.levels import LEVELS
 from envs.grid.vector_env import GridVectorEnv
+from envs.mujoco import MujocoVectorEnv
+from envs.mujoco.worlds import WORLDS
 
 NATIVE = [name for name, spec in LEVELS.items() if spec.has_native]
 FAMILIES = {spec.family: name for name, spec in LEVELS.items() if spec.has_native}
@@ -40,6 +42,22 @@ def test_the_contract_with_other_observations(observation):
 
     for mode in AutoresetMode:
         assert check_vector_env(make, mode, steps=12) >= 5
+
+
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m..imum value is:UserWarning")  # Gymnasium's own, too
+@pytest.mark.filterwarnings("ignore:.*we recommend using a symmetric and normalized space:UserWarning")
+@pytest.mark.parametrize("world", WORLDS)
+def test_gymnasium_checks_every_mujoco_id(world):
+    check_env(gym.make(f"mujoco/{world}").unwrapped, skip_render_check=True)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_contract_in_mujoco(world, mode):
+    ends = check_vector_env(
+        lambda num_envs, mode: MujocoVectorEnv(world, num_envs, max_steps=7, autoreset_mode=mode), mode, steps=24
+    )
+    assert ends >= 10
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -65,6 +65,7 @@ def check_vector_env(make: Make, mode: AutoresetMode, steps: int, num_envs: int 
         next(iter(iterate(alone.observation_space, alone.reset(seed=[seeds[1]])[0]))),
         list(iterate(worlds.observation_space, worlds.reset(seed=seeds)[0]))[1],
     )
+    _snapshots(worlds, twin)
     _misuse(make, mode, worlds)
     for one in (twin, other, alone, plain):
         one.close()
@@ -90,6 +91,32 @@ def _final_observations(worlds: VectorEnv, done: np.ndarray, info: dict, last: o
         if done[n]:
             assert_same(observation, true[n])
             assert worlds.single_observation_space.contains(observation)
+
+
+def _snapshots(worlds: VectorEnv, twin: VectorEnv) -> None:
+    """A snapshot goes on bit for bit, in the environments it was taken of and in others, random streams included."""
+    worlds.reset(seed=5)
+    kept = worlds.snapshot()
+    shown = worlds.observe()
+    script = [worlds.action_space.sample() for _ in range(3)]
+    first = _until_an_end(worlds, script)
+    again = worlds.reset()[0]
+    for one in (worlds, twin):
+        one.restore(kept)
+        assert_same(one.observe(), shown)
+        for left, right in zip(_until_an_end(one, script), first, strict=True):
+            for mine, theirs in zip(left[:4], right[:4], strict=True):
+                assert_same(mine, theirs)
+        assert_same(one.reset()[0], again)
+
+
+def _until_an_end(worlds: VectorEnv, script: list) -> list:
+    found = []
+    for actions in script:
+        found.append(worlds.step(actions))
+        if (found[-1][2] | found[-1][3]).any():
+            break
+    return found
 
 
 def _misuse(make: Make, mode: AutoresetMode, used: VectorEnv) -> None:

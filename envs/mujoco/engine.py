@@ -1,0 +1,152 @@
+"""`MujocoEngine`: N simulations of a world, stepped and begun anew on MuJoCo's thread pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numba as nb
+import numpy as np
+
+from envs.errors import UnstablePhysicsError
+from envs.grid.rng import seed_streams
+from envs.mujoco.draws import Draws
+from envs.mujoco.native import FORWARD, STEP, NativeBatch
+from envs.mujoco.state import MujocoState
+from envs.mujoco.world import Moment, World
+from envs.vector import checked_count, checked_seed
+
+
+class MujocoEngine:
+    """N environments of `world` on `threads` threads of MuJoCo's batch; None: as many as numba uses.
+
+    What environment n does depends on its seed and its actions, not on N or the threads.
+
+    model:  MuJoCo's.  dt: seconds of a step.
+    state:  the environments themselves, not a copy.
+    """
+
+    def __init__(self, world: World, num_envs: int, threads: int | None = None) -> None:
+        self.world = world
+        self.num_envs = checked_count("num_envs", num_envs)
+        self.threads = checked_count("threads", nb.get_num_threads() if threads is None else threads)
+        self.model = world.model()
+        self.dt = self.model.opt.timestep * world.frame_skip
+        fresh = mujoco.MjData(self.model)
+        reads, self._spans = _layout(self.model, fresh, world)
+        contact_forces = any(reading.field == "cfrc_ext" for reading in world.reads.values())
+        self._batch = NativeBatch(
+            self.model, self.num_envs, min(self.threads, self.num_envs), world.frame_skip, reads, contact_forces
+        )
+        self.state = MujocoState(
+            self._batch.state,
+            self._batch.readings,
+            np.zeros(self.num_envs, np.int64),
+            np.zeros(self.num_envs, bool),
+            np.zeros((self.num_envs, 2), np.uint64),
+        )
+        self._fresh = np.empty(self._batch.state.shape[1])
+        mujoco.mj_getState(self.model, fresh, self._fresh, mujoco.mjtState.mjSTATE_INTEGRATION)
+        self._columns = {
+            name: _component(self.model, component)
+            for name, component in (
+                ("qpos", mujoco.mjtState.mjSTATE_QPOS),
+                ("qvel", mujoco.mjtState.mjSTATE_QVEL),
+                ("ctrl", mujoco.mjtState.mjSTATE_CTRL),
+            )
+        }
+
+    def seed(self, seed: int, ids: np.ndarray, first: int | None = None) -> None:
+        """Start random streams anew: environment n of `ids` (int [M]) gets stream n of `seed`, or stream `first`."""
+        everybody = np.empty((1 if first is not None else self.num_envs, 2), np.uint64)
+        seed_streams(everybody, np.uint64(checked_seed(seed)), np.int64(first or 0))
+        self.state.stream[ids] = everybody[0] if first is not None else everybody[ids]
+
+    def moment(self, state: MujocoState | None = None, ids: Any = slice(None)) -> Moment:
+        """Environments `ids` (int [M], bool [N] or a slice) of `state`; None: as they are now."""
+        state = self.state if state is None else state
+        physics, readings = state.physics[ids], state.readings[ids]
+        read = {name: readings[:, start:end] for name, (start, end) in self._spans.items()}
+        return Moment(physics[:, self._columns["qpos"]], physics[:, self._columns["qvel"]], read)
+
+    def begin(self, ids: np.ndarray) -> None:
+        """Begin episodes in environments `ids` (int [M], sorted)."""
+        self._write_starts(ids)
+        self._advance(FORWARD, ids)
+
+    def step(self, actions: np.ndarray, begin: np.ndarray) -> MujocoState:
+        """One action each (float [N, nu]), but a fresh episode where `begin` (bool [N]) holds. Returns what was before.
+
+        UnstablePhysicsError, with nothing changed, where the physics blew up.
+        """
+        before = self.state.take(slice(None))
+        self.state.physics[:, self._columns["ctrl"]] = actions
+        if begin.any():
+            self._write_starts(np.flatnonzero(begin))
+        try:
+            self._advance(np.where(begin, FORWARD, STEP))
+        except UnstablePhysicsError:
+            self.state.put(slice(None), before)
+            raise
+        self.state.steps[~begin] += 1
+        return before
+
+    def _write_starts(self, ids: np.ndarray) -> None:
+        qpos, qvel = self.world.start(self.model.qpos0, self.model.nv, Draws(self.state.stream, ids))
+        rows = np.tile(self._fresh, (len(ids), 1))
+        rows[:, self._columns["qpos"]], rows[:, self._columns["qvel"]] = qpos, qvel
+        self.state.physics[ids] = rows
+        self.state.steps[ids], self.state.over[ids] = 0, False
+
+    def _advance(self, task: np.ndarray | int, ids: np.ndarray | None = None) -> None:
+        batch = self._batch
+        failed = batch.advance(task, None if ids is None else ids.astype(np.int32))
+        if not failed and not batch.warnings[:, :, 1].any():
+            return
+        told = {int(n): self._warning(int(n)) for n in np.flatnonzero(batch.warnings[:, :, 1].any(axis=1))} | failed
+        batch.warnings[:] = 0
+        n = min(told)
+        more = f" (and in {len(told) - 1} more)" if len(told) > 1 else ""
+        raise UnstablePhysicsError(
+            f"environment {n}{more}, step {self.state.steps[n] + 1}: {told[n]}; expected physics that stays finite; "
+            "all environments are as before the step, reset this one with reset_mask",
+            np.array(sorted(told)),
+        )
+
+    def _warning(self, n: int) -> str:
+        """What MuJoCo last warned of in environment n, with the joint or actuator that it is about."""
+        counts = self._batch.warnings[n]
+        kind = mujoco.mjtWarning(int(counts[:, 1].argmax()))
+        index = int(counts[int(kind), 0])
+        of_joint = {"BADQPOS": "qpos", "BADQVEL": "qvel", "BADQACC": "qacc"}
+        name = kind.name.removeprefix("mjWARN_")
+        if name in of_joint:
+            addresses = self.model.jnt_qposadr if name == "BADQPOS" else self.model.jnt_dofadr
+            joint = int(np.searchsorted(addresses, index, side="right")) - 1
+            called = mujoco.mj_id2name(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint) or f"number {joint}"
+            return f"{of_joint[name]}[{index}] (joint {called}) is NaN, infinite or huge"
+        if name == "BADCTRL":
+            return f"ctrl[{index}] is NaN, infinite or huge"
+        return f"MuJoCo warns of {name} ({index})"
+
+
+def _component(model: mujoco.MjModel, component: mujoco.mjtState) -> slice:
+    """The columns of `component` in a row of mjSTATE_INTEGRATION, whose parts stand in the order of their bits."""
+    bits = (1 << bit for bit in range(int(component).bit_length() - 1))
+    start = sum(mujoco.mj_stateSize(model, bit) for bit in bits if bit & int(mujoco.mjtState.mjSTATE_INTEGRATION))
+    return slice(start, start + mujoco.mj_stateSize(model, int(component)))
+
+
+def _layout(
+    model: mujoco.MjModel, data: mujoco.MjData, world: World
+) -> tuple[list[tuple[str, int, int]], dict[str, tuple[int, int]]]:
+    """What the batch reads (field, first number, count) and by name the columns it stands in."""
+    reads, spans, end = [], {}, 0
+    for name, reading in world.reads.items():
+        width = getattr(data, reading.field).shape[1]
+        body = 1 if reading.body is None else model.body(reading.body).id
+        bodies = model.nbody - 1 if reading.body is None else 1
+        reads.append((reading.field, body * width, bodies * width))
+        spans[name] = (end, end + bodies * width)
+        end += bodies * width
+    return reads, spans

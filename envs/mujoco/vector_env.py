@@ -1,0 +1,203 @@
+"""`MujocoVectorEnv`: MuJoCo worlds, many at a time, behind `gymnasium.vector.VectorEnv`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs.mujoco.engine import MujocoEngine
+from envs.mujoco.state import MujocoState
+from envs.mujoco.world import World
+from envs.mujoco.worlds import world as world_of
+from envs.vector import checked_autoreset_mode, checked_count, checked_reset_mask, checked_seed
+
+DTYPES = (np.float64, np.float32)
+
+
+class MujocoVectorEnv(VectorEnv):
+    """N environments of one world.
+
+    ## Description
+
+    MuJoCo (Todorov, Erez and Tassa, 2012) on its own thread pool. What environment n does depends on the seed, n and
+    its actions, not on N or the number of threads. The worlds are in `envs.mujoco.worlds`; the mirrors of Gymnasium's
+    are equal to them given the same state and actions.
+
+    ## Action Space
+
+    `Box` float32 [N, nu] within the range of the model's actuators. As in Gymnasium what lies beyond acts as the bound,
+    but is paid for as it is. NaN and infinities are errors.
+
+    ## Observation Space
+
+    `Box` float64 [N, D], see the world; float32 with `dtype=np.float32`.
+
+    ## Rewards
+
+    float64 [N], see the world.
+
+    ## Starting State
+
+    The world's own noise, under `reset(seed=...)`: an integer, or one for each environment.
+
+    ## Episode End
+
+    The world's own reasons terminate, `max_steps` truncates.
+
+    ## Arguments
+
+    `world`: an id or a `World`. `max_steps`: by default the world's own. `autoreset_mode`: Gymnasium's three; with
+    `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `dtype`: of the observations. `threads`: of MuJoCo's
+    pool; by default as many as numba uses.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as in gymnasium)
+
+    def __init__(
+        self,
+        world: str | World,
+        num_envs: int = 1,
+        max_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        dtype: Any = np.float64,
+        threads: int | None = None,
+    ) -> None:
+        self.world = world if isinstance(world, World) else world_of(world)
+        self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype!r}, expected np.float64 or np.float32")
+        self.dtype = np.dtype(dtype)
+        self.max_steps = checked_count("max_steps", self.world.max_steps if max_steps is None else max_steps)
+        self.engine = MujocoEngine(self.world, num_envs, threads)
+        self.num_envs = self.engine.num_envs
+        self._ready = False
+
+        size = self.world.observe(self.engine.moment(ids=slice(0, 1))).shape[1]
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), self.dtype.type)
+        low, high = self.engine.model.actuator_ctrlrange.T.astype(np.float32)
+        self.single_action_space = spaces.Box(low, high, dtype=np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    @property
+    def state(self) -> MujocoState:
+        """The environments themselves, not a copy."""
+        return self.engine.state
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin episodes; see Gymnasium.
+
+        seed: an integer (environment n gets stream n of it), one integer or None for each environment, or None: the
+        streams go on where they are (at the very first reset they start from the operating system's entropy).
+        options: `{"reset_mask": bool [N]}` resets only those; the observation returned is everybody's.
+        """
+        self._require_open()
+        mask = checked_reset_mask(options, self.num_envs)
+        if mask is not None and not self._ready and not mask.all():
+            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        ids = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        self._seed(seed, ids)
+        self.engine.begin(ids)
+        self._ready = True
+        return self.observe(), {}
+
+    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One action for each environment (floats [N, nu]); see Gymnasium.
+
+        Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info. ValueError for a
+        wrong shape or number, `UnstablePhysicsError` where the physics blew up: then nothing has moved.
+        """
+        self._require_open()
+        if not self._ready:
+            raise gym.error.ResetNeeded("step() was called before reset()")
+        over = self.state.over.copy()
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP and over.any():
+            raise gym.error.ResetNeeded(f"the episode of environment {over.argmax()} is over: reset it with reset_mask")
+        actions = self._checked_actions(actions, over)
+        before = self.engine.step(actions, over)
+
+        earlier, now = self.engine.moment(before), self.engine.moment()
+        reward = np.where(over, 0.0, self.world.reward(earlier, actions, now, self.engine.dt))
+        terminated = self.world.terminated(now) & ~over
+        truncated = self.state.steps >= self.max_steps
+        done = terminated | truncated
+        self.state.over[:] = done
+        observation = self.observe()
+        info: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and done.any():
+            info = _final_info(observation, done)
+            self.engine.begin(np.flatnonzero(done))
+            observation[done] = self.observe(done)
+        return observation, reward, terminated, truncated, info
+
+    def snapshot(self, ids: Any = None) -> MujocoState:
+        """A copy of environments `ids` (int [M], bool [N] or slice; None: all), random streams included."""
+        return self.state.take(slice(None) if ids is None else ids)
+
+    def restore(self, state: MujocoState, ids: Any = None) -> None:
+        """Put a snapshot back into environments `ids` (None: all); what follows is bit for bit what followed then."""
+        self._require_open()
+        self.state.put(slice(None) if ids is None else ids, state)
+        if ids is None:
+            self._ready = True
+
+    def observe(self, ids: Any = None) -> np.ndarray:
+        """The observation of environments `ids` (None: all) as they are, as after a `restore`."""
+        moment = self.engine.moment(ids=slice(None) if ids is None else ids)
+        return self.world.observe(moment).astype(self.dtype, copy=False)
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise gym.error.ClosedEnvironmentError("this MujocoVectorEnv is closed")
+
+    def _checked_actions(self, actions: Any, ignored: np.ndarray) -> np.ndarray:
+        """`actions` as floats [N, nu]; ValueError naming the first environment that would step by no number."""
+        array = np.asarray(actions)
+        shape = (self.num_envs, self.engine.model.nu)
+        if array.shape != shape or array.dtype.kind not in "fiu":
+            raise ValueError(f"actions are {array.dtype} {list(array.shape)}, expected floats {list(shape)}")
+        if array.dtype not in DTYPES:
+            array = array.astype(np.float64)
+        finite = np.isfinite(array)
+        if not finite.all():
+            wrong = ~finite & ~ignored[:, None]
+            if wrong.any():
+                n, k = (int(place) for place in np.argwhere(wrong)[0])
+                step = self.state.steps[n] + 1
+                raise ValueError(
+                    f"environment {n}, step {step}: action[{k}] is {array[n, k]}, expected a finite number"
+                )
+            array = np.where(finite, array, 0)
+        return array
+
+    def _seed(self, seed: int | Sequence[int | None] | None, ids: np.ndarray) -> None:
+        if seed is not None and not isinstance(seed, int | np.integer):
+            if len(seed) != self.num_envs:
+                raise ValueError(f"seed has {len(seed)} entries, expected one for each of {self.num_envs} environments")
+            for n in ids:
+                own = seed[int(n)]
+                if own is not None:
+                    self.engine.seed(own, ids=np.array([n]), first=0)
+        elif seed is not None:
+            super().reset(seed=checked_seed(seed))
+            self.engine.seed(int(seed), ids=ids)
+        unseeded = ids[~self.state.stream[ids].any(axis=1)]
+        if len(unseeded):
+            self.engine.seed(int(self.np_random.integers(2**63)), ids=unseeded)
+
+
+def _final_info(observation: np.ndarray, done: np.ndarray) -> dict[str, Any]:
+    """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""
+    observations = np.full(len(done), None, dtype=object)
+    for n in np.flatnonzero(done):
+        observations[n] = observation[n].copy()
+    return {"final_obs": observations, "_final_obs": done.copy(), "final_info": {}, "_final_info": done.copy()}

@@ -1,0 +1,79 @@
+"""What a MuJoCo world is: a model, what is seen, what is paid, when it ends and how it starts. N at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import mujoco
+
+    from envs.mujoco.draws import Draws
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A field of mjData that has a row for each body, besides positions and velocities: "xpos", "cfrc_ext", …
+
+    body: one body's row; None: those of all bodies but the world's.
+
+    After a step these are MuJoCo's own: as of the last evaluation of the forces within the last substep, not of the
+    state that it led to. "cfrc_ext", the forces of contacts on bodies, is zero after a reset, as in Gymnasium.
+    """
+
+    field: str
+    body: str | None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """M environments at one time.
+
+    qpos: float64 [M, nq].  qvel: float64 [M, nv].  read: by name float64 [M, K], what the world `reads`.
+    Views of the engine's memory: what is kept longer must be copied.
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    read: Mapping[str, np.ndarray]
+
+
+class World(ABC):
+    """One kind of world, free of state. `dt` and `qpos0` (float64 [nq], the model's own pose) come from the model.
+
+    frame_skip: MuJoCo's substeps in a step.  max_steps: steps until truncation.
+    reads: what is needed beside positions and velocities, by name.
+    """
+
+    frame_skip: ClassVar[int]
+    max_steps: ClassVar[int]
+    reads: ClassVar[Mapping[str, Reading]] = {}
+
+    @abstractmethod
+    def model(self) -> mujoco.MjModel:
+        """A model of its own."""
+
+    @abstractmethod
+    def observe(self, now: Moment) -> np.ndarray:
+        """float64 [M, D], an array of its own."""
+
+    @abstractmethod
+    def reward(self, before: Moment, action: np.ndarray, after: Moment, dt: float) -> np.ndarray:
+        """float64 [M]. action: float32 or float64 [M, nu], as it was given.  dt: seconds between the moments."""
+
+    @abstractmethod
+    def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+        """Positions [M, nq] and velocities [M, nv] to begin episodes with, for the M environments of `draws`."""
+
+    def terminated(self, now: Moment) -> np.ndarray:
+        """bool [M]: whether the episode is over, for a reason other than time. Never, unless a world says otherwise."""
+        return np.zeros(len(now.qpos), bool)
+
+
+def squares(action: np.ndarray) -> np.ndarray:
+    """The sum of squares of each row of `action` [M, nu], in its own type, as Gymnasium reckons the cost of control."""
+    return np.square(action).sum(axis=1)

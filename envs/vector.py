@@ -1,0 +1,45 @@
+"""What the vectorised environments of every family check alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+
+def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """The mode that `mode` is or names; ValueError with the names there are."""
+    modes = [known.value for known in AutoresetMode]
+    if not isinstance(mode, AutoresetMode) and mode not in modes:
+        raise ValueError(f"autoreset_mode is {mode!r}, expected {', '.join(modes)}")
+    return AutoresetMode(mode)
+
+
+def checked_count(name: str, value: Any) -> int:
+    """`value` as an integer from 1 to 2**31 - 1; ValueError by the name `name`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value < 2**31:
+        raise ValueError(f"{name} is {value!r}, expected an integer from 1 to 2147483647")
+    return int(value)
+
+
+def checked_seed(seed: Any) -> int:
+    """`seed` as an integer that starts a random stream; ValueError for any other."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
+        raise ValueError(f"seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
+    return int(seed)
+
+
+def checked_reset_mask(options: dict[str, Any] | None, num_envs: int) -> np.ndarray | None:
+    """`options["reset_mask"]` (bool [N], at least one True) of `reset`, None where there is none."""
+    unknown = sorted(set(options or {}) - {"reset_mask"})
+    if unknown:
+        raise ValueError(f"reset option {unknown[0]!r} is unknown, expected 'reset_mask'")
+    if not options:
+        return None
+    mask = options["reset_mask"]
+    if not isinstance(mask, np.ndarray) or mask.shape != (num_envs,) or mask.dtype != np.bool_:
+        raise ValueError(f"options['reset_mask'] must be a bool array [{num_envs}]")
+    if not mask.any():
+        raise ValueError("options['reset_mask'] names no environment")
+    return mask

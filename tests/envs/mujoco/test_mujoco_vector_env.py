@@ -1,0 +1,255 @@
+"""`MujocoVectorEnv` and `MujocoEnv`: threads, seeds, snapshots, autoreset, errors."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import envs  # noqa: F401 (registers the ids)
+from envs.errors import UnstablePhysicsError
+from envs.mujoco import MujocoEnv, MujocoVectorEnv
+from envs.mujoco.worlds import WORLDS
+
+
+def _actions(worlds: MujocoVectorEnv, step: int) -> np.ndarray:
+    """An action for each environment that depends on its number, the step and nothing else."""
+    low, high = worlds.single_action_space.low, worlds.single_action_space.high
+    n, k = np.arange(worlds.num_envs)[:, None], np.arange(len(low))
+    return (low + (high - low) * (0.5 + 0.5 * np.sin(1.7 * n + 2.3 * k + 0.9 * step * (n % 5 + 1)))).astype(np.float32)
+
+
+def _trace(world: str, count: int, threads: int, steps: int = 30) -> list[np.ndarray]:
+    worlds = MujocoVectorEnv(world, count, max_steps=13, threads=threads)
+    out = [worlds.reset(seed=11)[0]]
+    for step in range(steps):
+        out += worlds.step(_actions(worlds, step))[:4]
+    return [*out, *worlds.snapshot().arrays().values()]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_results_depend_on_neither_threads_nor_batch_size(world):
+    alone = _trace(world, 24, 1)
+    for threads in (2, 4):
+        for left, right in zip(alone, _trace(world, 24, threads), strict=True):
+            np.testing.assert_array_equal(left, right)
+    for left, right in zip(alone, _trace(world, 3, 1), strict=True):
+        np.testing.assert_array_equal(left[:3], right)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("world", ["Reacher-v5", "Ant-v5"])
+def test_autoreset_as_gymnasiums_sync_vector_env(world, mode):
+    """Same seeds, same actions: everything SyncVectorEnv gives, we give, over many episode ends."""
+    count, limit, seeds = 4, 7, [20, 21, 22, 23]
+    ours = MujocoVectorEnv(world, count, limit, mode)
+    theirs = SyncVectorEnv([lambda: MujocoEnv(world, limit) for _ in range(count)], autoreset_mode=mode)
+    np.testing.assert_array_equal(ours.reset(seed=seeds)[0], theirs.reset(seed=seeds)[0])
+    ends = 0
+    for step in range(30):
+        found, expected = ours.step(_actions(ours, step)), theirs.step(_actions(ours, step))
+        for part in range(4):
+            np.testing.assert_array_equal(found[part], expected[part])
+            assert found[part].dtype == expected[part].dtype
+        assert found[4].keys() == expected[4].keys()
+        if "final_obs" in expected[4]:
+            assert mode is AutoresetMode.SAME_STEP
+            assert found[4]["final_info"] == expected[4]["final_info"]
+            for key in ("_final_obs", "_final_info"):
+                np.testing.assert_array_equal(found[4][key], expected[4][key])
+            for left, right in zip(found[4]["final_obs"], expected[4]["final_obs"], strict=True):
+                np.testing.assert_array_equal(left, right)
+        done = found[2] | found[3]
+        ends += int(done.sum())
+        if mode is AutoresetMode.DISABLED and done.any():
+            mask = {"reset_mask": done}
+            np.testing.assert_array_equal(ours.reset(options=mask)[0], theirs.reset(options=mask)[0])
+    assert ends > 10
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_snapshot_and_restore_are_bit_exact(world):
+    worlds = MujocoVectorEnv(world, 6, max_steps=8)
+    worlds.reset(seed=5)
+    for step in range(6):
+        worlds.step(_actions(worlds, step))
+    kept, shown = worlds.snapshot(), worlds.observe()
+    first = [worlds.step(_actions(worlds, step)) for step in range(6, 30)]  # with episode ends, so with fresh starts
+    worlds.restore(kept)
+    other = MujocoVectorEnv(world, 6, max_steps=8, threads=2)
+    other.restore(kept)
+    np.testing.assert_array_equal(other.observe(), shown)
+    for step, expected in zip(range(6, 30), first, strict=True):
+        for again in (worlds.step(_actions(worlds, step)), other.step(_actions(other, step))):
+            for left, right in zip(again[:4], expected[:4], strict=True):
+                np.testing.assert_array_equal(left, right)
+
+
+def test_snapshot_of_some_and_a_pending_reset():
+    worlds = MujocoVectorEnv("Hopper-v5", 6, max_steps=3)
+    worlds.reset(seed=0)
+    for step in range(3):
+        worlds.step(_actions(worlds, step))
+    pending = worlds.snapshot([1, 4])  # the episode is over; the next step begins another
+    assert pending.over.all()
+    expected = worlds.step(_actions(worlds, 3))
+    worlds.restore(pending, [3, 0])
+    again = worlds.step(_actions(worlds, 3))
+    np.testing.assert_array_equal(again[0][[3, 0]], expected[0][[1, 4]])
+    assert not again[3][[3, 0]].any()
+    arrays = {name: array.copy() for name, array in worlds.state.arrays().items()}
+    other = MujocoVectorEnv("Hopper-v5", 6)
+    other.state.load(arrays)
+    np.testing.assert_array_equal(other.observe(), worlds.observe())
+    with pytest.raises(ValueError, match="2 worlds, 3 were named"):
+        worlds.restore(pending, [0, 1, 2])
+    with pytest.raises(ValueError, match="another model"):
+        MujocoVectorEnv("Walker2d-v5", 2).restore(pending)
+
+
+def test_seeds():
+    worlds = MujocoVectorEnv("Reacher-v5", 4)
+    first = worlds.reset(seed=3)[0]
+    second = worlds.reset()[0]
+    assert (first != second).any(axis=1).all()
+    np.testing.assert_array_equal(worlds.reset(seed=3)[0], first)
+    np.testing.assert_array_equal(worlds.reset()[0], second)
+    assert (MujocoVectorEnv("Reacher-v5", 4).reset(seed=4)[0] != first).any(axis=1).all()
+    np.testing.assert_array_equal(MujocoEnv("Reacher-v5").reset(seed=3)[0], first[0])
+    mixed = worlds.reset(seed=[3, None, 3, 9])[0]
+    np.testing.assert_array_equal(mixed[[0, 2]], first[[0, 0]])
+    masked = worlds.reset(seed=3, options={"reset_mask": np.array([False, True, False, False])})[0]
+    np.testing.assert_array_equal(masked[1], first[1])
+    np.testing.assert_array_equal(masked[[0, 2, 3]], mixed[[0, 2, 3]])
+    unseeded = [MujocoVectorEnv("Reacher-v5", 16).reset()[0] for _ in range(2)]
+    assert (unseeded[0] != unseeded[1]).any()
+
+
+def test_what_is_returned_are_copies():
+    worlds = MujocoVectorEnv("Swimmer-v5", 3)
+    first, _ = worlds.reset(seed=0)
+    kept = first.copy()
+    second = worlds.step(_actions(worlds, 0))[0]
+    np.testing.assert_array_equal(first, kept)
+    second[:] = 99
+    assert np.abs(worlds.observe()).max() < 99
+    state = worlds.snapshot()
+    worlds.close()
+    del worlds
+    assert np.isfinite(state.physics).all()
+
+
+def test_bad_actions_change_nothing_and_are_named():
+    worlds = MujocoVectorEnv("Hopper-v5", 3, autoreset_mode="SameStep")
+    with pytest.raises(gym.error.ResetNeeded, match="before reset"):
+        worlds.step(np.zeros((3, 3)))
+    worlds.reset(seed=0)
+    worlds.step(np.zeros((3, 3)))
+    before = worlds.snapshot()
+    actions = np.zeros((3, 3), np.float32)
+    actions[1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"environment 1, step 2: action\[2\] is nan, expected a finite number"):
+        worlds.step(actions)
+    actions[1, 2] = np.inf
+    with pytest.raises(ValueError, match=r"environment 1, step 2: action\[2\] is inf"):
+        worlds.step(actions)
+    with pytest.raises(ValueError, match=r"actions are float64 \[3, 2\], expected floats \[3, 3\]"):
+        worlds.step(np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"actions are <U1 \[3, 3\]"):
+        worlds.step(np.full((3, 3), "a"))
+    for left, right in zip(worlds.state.arrays().values(), before.arrays().values(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_actions_that_are_not_taken_may_be_anything():
+    worlds = MujocoVectorEnv("Hopper-v5", 2, max_steps=1)  # the step after an end only begins anew
+    worlds.reset(seed=0)
+    worlds.step(np.zeros((2, 3)))
+    observation, reward, *_ = worlds.step(np.full((2, 3), np.nan))
+    assert np.isfinite(observation).all()
+    assert reward.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value", "field"),
+    [
+        ("qvel", 4, np.inf, r"qvel\[4\] \(joint leg_joint\)"),
+        ("qpos", 2, np.nan, r"qpos\[2\] \(joint rooty\)"),
+        ("qvel", 3, 1e9, r"qacc\[0\] \(joint rootx\)"),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_unstable_physics_is_named_and_harms_nobody_else(part, column, value, field, threads, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log of its own where one happens to be
+    worlds = MujocoVectorEnv("Hopper-v5", 5, autoreset_mode=AutoresetMode.DISABLED, threads=threads)
+    twin = MujocoVectorEnv("Hopper-v5", 5, autoreset_mode=AutoresetMode.DISABLED)
+    for one in (worlds, twin):
+        one.reset(seed=0)
+        one.step(_actions(one, 0))
+    getattr(worlds.engine.moment(), part)[3, column] = value
+    before = worlds.snapshot()
+    with pytest.raises(
+        UnstablePhysicsError, match=rf"environment 3, step 2: {field} is NaN, infinite or huge"
+    ) as caught:
+        worlds.step(_actions(worlds, 1))
+    assert caught.value.ids.tolist() == [3]
+    assert "\n" not in str(caught.value)
+    for left, right in zip(worlds.state.arrays().values(), before.arrays().values(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    worlds.reset(options={"reset_mask": np.arange(5) == 3})
+    found, expected = worlds.step(_actions(worlds, 1)), twin.step(_actions(twin, 1))
+    others = [0, 1, 2, 4]
+    for left, right in zip(found[:4], expected[:4], strict=True):
+        np.testing.assert_array_equal(left[others], right[others])
+    assert np.isfinite(found[0]).all()
+
+
+def test_clear_errors():
+    worlds = MujocoVectorEnv("Reacher-v5", 3, 2, "Disabled")
+    with pytest.raises(gym.error.ResetNeeded, match="first reset"):
+        worlds.reset(options={"reset_mask": np.array([True, False, False])})
+    worlds.reset(seed=0)
+    worlds.step(_actions(worlds, 0))
+    worlds.reset(options={"reset_mask": np.array([True, False, True])})
+    assert worlds.step(_actions(worlds, 1))[3].tolist() == [False, True, False]
+    with pytest.raises(gym.error.ResetNeeded, match="environment 1 is over"):
+        worlds.step(_actions(worlds, 2))
+    with pytest.raises(ValueError, match="reset option 'mask' is unknown"):
+        worlds.reset(options={"mask": np.ones(3, bool)})
+    with pytest.raises(ValueError, match=r"must be a bool array \[3\]"):
+        worlds.reset(options={"reset_mask": np.ones(2, bool)})
+    with pytest.raises(ValueError, match="seed has 2 entries"):
+        worlds.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match="seed is -1"):
+        worlds.reset(seed=-1)
+    with pytest.raises(ValueError, match="reset option 'low' is unknown"):
+        MujocoEnv("Reacher-v5").reset(options={"low": 1})
+    kept = worlds.snapshot()
+    worlds.close()
+    with pytest.raises(gym.error.ClosedEnvironmentError):
+        worlds.restore(kept)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"world": "Antt-v5"}, "unknown world 'Antt-v5'; nearest is 'mujoco/Ant-v5'"),
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"threads": 0}, "threads is 0"),
+        ({"max_steps": 0.5}, "max_steps is 0.5"),
+        ({"dtype": "float16"}, "dtype is 'float16', expected np.float64 or np.float32"),
+        ({"autoreset_mode": "next"}, "autoreset_mode is 'next'"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        MujocoVectorEnv(**{"world": "Reacher-v5", **arguments})
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_written_where_one_happens_to_be(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    gym.make_vec("mujoco/HalfCheetah-v5", num_envs=2).reset(seed=0)  # its model makes MuJoCo warn
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
