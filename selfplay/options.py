@@ -98,9 +98,9 @@ def checked_env(name: str | None) -> str | None:
     """`name`, if there is an environment of that name; with its namespace."""
     if name is None:
         return None
-    from envs.grid.levels import level_spec
+    from selfplay.environments import find_environment, full_name
 
     try:
-        return f"grid/{level_spec(name).id}"
+        return full_name(find_environment(name))
     except ValueError as error:
         raise UserError(f"--env: {error}; `selfplay envs` lists all") from None

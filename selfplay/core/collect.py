@@ -23,9 +23,12 @@ class World(Protocol):
     Observations are uint8 tokens [N, P] (space MultiDiscrete [P]) or float32 vectors [N, D] (space Box [D]). A row may
     hold more, for reward sources only: `columns` names its parts. "obs" is what the player sees and comes first.
     "shown", where it is there, is what sources take for what the player sees.
+
+    succeeds: whether an episode that terminates with a positive reward is a success; elsewhere there is no such thing.
     """
 
     num_envs: int
+    succeeds: bool
 
     @property
     def observation_space(self) -> gymnasium.Space: ...
@@ -63,12 +66,12 @@ class EpisodeStats:
     """The E episodes that ended in a rollout, in the order they ended.
 
     returns: float64 [E], undiscounted sums of the task reward. lengths: int64 [E], steps. successes: bool [E], ended by
-    termination with a positive reward on the last step.
+    termination with a positive reward on the last step; None in worlds without success.
     """
 
     returns: np.ndarray
     lengths: np.ndarray
-    successes: np.ndarray
+    successes: np.ndarray | None
 
 
 class Rollout:
@@ -215,6 +218,6 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
     stats = EpisodeStats(
         np.concatenate([np.zeros(0), *returns]),
         np.concatenate([np.zeros(0, np.int64), *lengths]),
-        np.concatenate([np.zeros(0, bool), *successes]),
+        np.concatenate([np.zeros(0, bool), *successes]) if world.succeeds else None,
     )
     return transitions, stats

@@ -61,8 +61,8 @@ class PPOConfig(BaseModel):
     )
     fused: bool = Field(
         True,
-        description="the hand-written gradient where there is one (CPU, tokens, discrete actions, two widths divisible "
-        "by 4, with a memory by 8), else and with false: autograd",
+        description="the hand-written gradient where there is one (tokens and discrete actions: CPU, two widths "
+        "divisible by 4, with a memory by 8; vectors and continuous actions: no memory), else and with false: autograd",
     )
 
     @model_validator(mode="after")

@@ -36,15 +36,15 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
         successes[playing] = terminated[playing] & (reward[playing] > 0)
         playing = playing[~ended]
         rows, after = after, rows
-    return EpisodeStats(returns, lengths, successes)
+    return EpisodeStats(returns, lengths, successes if world.succeeds else None)
 
 
 def summary(episodes: EpisodeStats) -> dict[str, float]:
-    """Success, mean return and mean length; empty where no episode ended."""
+    """Success (where there is such a thing), mean return and mean length; empty where no episode ended."""
     if not len(episodes.returns):
         return {}
-    return {
-        "success": float(episodes.successes.mean()),
+    success = {} if episodes.successes is None else {"success": float(episodes.successes.mean())}
+    return success | {
         "return": float(episodes.returns.mean()),
         "length": float(episodes.lengths.mean()),
     }
