@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EVALUATIONS = 20
 """How often a run is evaluated between its first and its last step."""
+PICTURES = 5
+"""How often of these TensorBoard also gets pictures."""
 CHECKPOINT_SECONDS = 30.0
 _IDLE_ITERATIONS = 1000  # STOP costs no environment step: without this a budget might never be spent
 
@@ -48,8 +50,8 @@ def run_training(
 
     The same call with the same folder takes the run up again; a finished one is left as it is.
     overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
-    pictures: whether TensorBoard gets them at every evaluation; drawing an episode can take longer than learning from
-        a hundred thousand steps. Nothing else depends on it.
+    pictures: whether TensorBoard gets any; drawing an episode can take longer than learning from a hundred thousand
+        steps. Nothing else depends on it.
 
     Raises:
         UserError: whatever the user can put right, in one line.
@@ -176,7 +178,7 @@ def _loop(
         scalars = report.scalars
         if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()
-            if pictures:
+            if pictures and before * PICTURES // steps != stage.steps * PICTURES // steps:
                 _draw(stage, log)
         log.metrics(stage.steps, scalars)
         log.proposals(report.proposals)

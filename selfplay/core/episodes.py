@@ -20,12 +20,13 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
     after, successor = np.empty_like(rows), np.empty_like(rows)
     reward, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     returns, lengths, successes = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    state, action = learner.initial_state(count), np.zeros(count, np.int64)
+    state = learner.initial_state(count)
+    action = np.zeros((count, *(world.action_space.shape or ())), world.action_space.dtype)
     playing = np.arange(count)
     while len(playing):
         remembered = state[playing]
         act = learner.act(torch.from_numpy(rows[playing, :width]), remembered, deterministic)
-        action[playing] = act.action.cpu().numpy()
+        action[playing] = learner.played(act.action)
         if learner.memory:
             state[playing] = act.state.cpu()
         world.step(action, successor, after, reward, terminated, truncated)
