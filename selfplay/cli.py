@@ -141,9 +141,10 @@ def evaluate(
 
 @main.command()
 def envs() -> None:
-    """List the environments: size, time limit and mission."""
+    """List the environments: size (of grids), time limit and mission."""
     from envs.grid.levels import LEVELS
     from envs.grid.pool import FIRST, REFRESH, SIZE
+    from envs.mujoco.worlds import WORLDS
 
     rows = [
         (
@@ -158,8 +159,10 @@ def envs() -> None:
     click.echo(
         f"grid/WFC-…: drawn by minigrid in the background, into a pool that resets take levels from: {FIRST} at the "
         f"start,\none more for every {REFRESH:,} resets, at most {SIZE}. Fewer than {FIRST} worlds begin with a level "
-        "each and get one more\nfor as many resets; a single world gets a fresh level at every reset."
+        "each and get one more\nfor as many resets; a single world gets a fresh level at every reset.\n"
     )
+    worlds = [(f"mujoco/{name}", f"{world.max_steps}", world.mission) for name, world in WORLDS.items()]
+    _print_table(("id", "max. steps", "mission"), worlds, right=(1,))
 
 
 @main.command()

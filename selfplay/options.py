@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from selfplay.environments import FAMILIES
 from selfplay.errors import UserError, one_line, unknown
 
 
@@ -94,13 +96,16 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
 
 
-def checked_env(name: str | None) -> str | None:
-    """`name`, if there is an environment of that name; with its namespace."""
+def checked_env(name: str | None, families: Sequence[str] = FAMILIES) -> str | None:
+    """`name`, if there is an environment of that name in one of `families`; with its namespace."""
     if name is None:
         return None
-    from selfplay.environments import find_environment, full_name
+    from selfplay.environments import family_of, find_environment, full_name
 
     try:
-        return full_name(find_environment(name))
+        spec = find_environment(name)
+        if family_of(spec) not in families:
+            raise ValueError(f"{full_name(spec)} is not for this command, expected a {' or '.join(families)} world")
+        return full_name(spec)
     except ValueError as error:
         raise UserError(f"--env: {error}; `selfplay envs` lists all") from None

@@ -45,10 +45,12 @@ class Moment:
 class World(ABC):
     """One kind of world, free of state. `dt` and `qpos0` (float64 [nq], the model's own pose) come from the model.
 
+    mission: what is asked for, in a few words.
     frame_skip: MuJoCo's substeps in a step.  max_steps: steps until truncation.
     reads: what is needed beside positions and velocities, by name.
     """
 
+    mission: ClassVar[str]
     frame_skip: ClassVar[int]
     max_steps: ClassVar[int]
     reads: ClassVar[Mapping[str, Reading]] = {}

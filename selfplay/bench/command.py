@@ -14,6 +14,7 @@ from selfplay.errors import UserError, unknown
 from selfplay.options import AT_LEAST_1, COUNT, Commands, Seconds, checked_env, fits
 
 ENV_PEERS = ("minigrid", "envpool", "navix")
+MUJOCO_PEERS = ("mujoco", "gymnasium", "envpool")
 TRAIN_PEERS = ("sb3", "navix")
 ROUNDS = click.IntRange(min=3)
 _ENV = click.option("--env", default="grid/DoorKey-8x8-v0", show_default=True, metavar="ID", help="Environment.")
@@ -113,7 +114,7 @@ def bench() -> None:
 
 @bench.command("envs")
 @_ENV
-@_peers_option(ENV_PEERS)
+@_peers_option((*ENV_PEERS, *MUJOCO_PEERS[:2]))
 @click.option("--all", "every", is_flag=True, help="Every level, ours alone, the slowest first.")
 @click.option("--num-envs", type=COUNT, callback=fits, default="4096", show_default=True, help="Worlds side by side.")
 @_THREADS
@@ -136,11 +137,13 @@ def bench_envs(
 ) -> None:
     """Environment steps a second.
 
-    Random actions, MiniGrid's 7x7 image, fresh levels; everybody takes turns in the same run.
+    Random actions, MiniGrid's 7x7 image, fresh levels, or Gymnasium's MuJoCo worlds (mujoco/Ant-v5, beside mujoco,
+    gymnasium and envpool); everybody takes turns in the same run.
     """
-    chosen = _chosen(peers, ENV_PEERS)
-    interpreters = _pythons(pythons, ENV_PEERS, chosen)
     env = checked_env(env) or env
+    known = MUJOCO_PEERS if env.startswith("mujoco/") else ENV_PEERS
+    chosen = _chosen(peers, known)
+    interpreters = _pythons(pythons, known, chosen)
     used = _threads(threads)
     from selfplay.bench import envs as measured
 
@@ -199,7 +202,7 @@ def bench_train(
     chosen = _chosen(peers, TRAIN_PEERS)
     interpreters = _pythons(pythons, TRAIN_PEERS, chosen)
     _check_study(limit_study)
-    env = checked_env(env) or env
+    env = checked_env(env, ("grid",)) or env
     used = _threads(threads)
     from selfplay.config import parse_pairs
     from selfplay.methods import method_settings
@@ -251,7 +254,7 @@ def bench_scaling(
 
     And by threads: from 1 to all. Tells where more worlds no longer help.
     """
-    env = checked_env(env) or env
+    env = checked_env(env, ("grid",)) or env
     from selfplay.threads import physical_cores
 
     used = physical_cores() if threads is None else _threads(threads)

@@ -1,8 +1,9 @@
 """`selfplay bench envs`: environment steps a second beside the peers, in one run, taking turns.
 
-Random actions drawn beforehand, MiniGrid's 7x7 image observation, fresh random levels at every reset. Every contender
-is a process of its own, is warm before the first round, and first tries its modes and keeps the fastest. In each round
-each is measured once, so that a busy moment of the machine falls on all of them; figures are medians over the rounds.
+Random actions drawn beforehand; in the grid MiniGrid's 7x7 image observation and fresh random levels at every reset, in
+MuJoCo Gymnasium's own observations. Every contender is a process of its own, is warm before the first round, and first
+tries its modes and keeps the fastest. In each round each is measured once, so that a busy moment of the machine falls
+on all of them; figures are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ OURS = "selfplay"
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer: its module, the packages whose versions are told, and what its `prepare` is asked besides the level."""
+    """A peer: its module, the packages whose versions are told, and what its `prepare` is asked besides the world.
+
+    An argument that is None is what the measurement is of: `max_steps`, `num_envs` or `threads`.
+    """
 
     module: str
     packages: tuple[str, ...]
@@ -37,6 +41,12 @@ PEERS: dict[str, Peer] = {
     "envpool, synchronous": Peer("envpool", ("envpool",), {"kind": "sync"}),
     "envpool, asynchronous": Peer("envpool", ("envpool",), {"kind": "async"}),
     "navix": Peer("navix", ("navix", "jax"), {"max_steps": None}),
+}
+MUJOCO_PEERS: dict[str, Peer] = {
+    "mujoco.batch, bare": Peer("mujoco", ("mujoco",), {"num_envs": None, "threads": None}),
+    "gymnasium, SyncVectorEnv": Peer("gymnasium", ("gymnasium", "mujoco")),
+    "envpool, synchronous": Peer("envpool", ("envpool",), {"kind": "sync"}),
+    "envpool, asynchronous": Peer("envpool", ("envpool",), {"kind": "async"}),
 }
 TRIAL_SECONDS = 1.0
 
@@ -57,11 +67,12 @@ def run(
 ) -> dict[str, Any]:
     """Measure, print the table, write the JSON and return it.
 
-    peers: modules of `PEERS`. bound: whether peers are held to `threads` processors; otherwise they have all.
+    env: "grid/…" or "mujoco/…". peers: modules of `PEERS` or `MUJOCO_PEERS`.
+    bound: whether peers are held to `threads` processors; otherwise they have all.
     """
-    from envs.grid.levels import level_spec
-
-    spec = level_spec(env)
+    family, world = env.split("/")
+    of_world = {"max_steps": _max_steps(family, world), "num_envs": num_envs, "threads": threads}
+    engine = "numba" if family == "grid" else "mujoco"
     processors = threads if bound else physical_cores()
     facts = report.machine()
     rates: dict[str, list[float]] = {}
@@ -73,17 +84,17 @@ def run(
         say(f"preparing {OURS}")
         try:
             about[OURS] = running[OURS].ask(
-                "prepare", packages=["numba", "numpy"], env=f"grid/{spec.id}", num_envs=num_envs, threads=threads
+                "prepare", packages=[engine, "numpy"], env=env, num_envs=num_envs, threads=threads
             ) | {"mode": {"num_envs": num_envs}, "threads": threads}
         except Unavailable as reason:
             raise UserError(f"{OURS} {reason}") from None
-        for name, peer in PEERS.items():
+        for name, peer in (PEERS if family == "grid" else MUJOCO_PEERS).items():
             if peer.module not in peers:
                 continue
             say(f"preparing {name}")
-            arguments: dict[str, Any] = {"level": spec.id, "processors": processors} | peer.arguments
-            if "max_steps" in arguments:
-                arguments["max_steps"] = spec.max_steps
+            arguments: dict[str, Any] = {"world": f"MiniGrid-{world}" if family == "grid" else world}
+            arguments |= {"processors": processors} | peer.arguments
+            arguments |= {key: of_world[key] for key, value in peer.arguments.items() if value is None}
             contender = Contender(
                 f"selfplay.bench.peers.{peer.module}", peer_python.get(peer.module), processors if bound else None
             )
@@ -104,15 +115,26 @@ def run(
                 raise UserError(f"{OURS} {unavailable[OURS]}")
     rows = _rows(rates, beside, about, unavailable, busy_processes)
     say("")
-    title = f"{spec.id}: environment steps a second, random actions, 7x7 image, fresh levels; median of {rounds} rounds"
+    shown = "7x7 image, fresh levels" if family == "grid" else "float64 observations"
+    title = f"{world}: environment steps a second, random actions, {shown}; median of {rounds} rounds"
     report.show(title, rows, _notes(about, unavailable, busy_processes))
     report.show_facts(facts)
     result = {
-        "env": f"grid/{spec.id}", "rounds": rounds, "seconds": seconds, "busy": busy_processes, "rows": rows,
+        "env": env, "rounds": rounds, "seconds": seconds, "busy": busy_processes, "rows": rows,
         "rates": rates, "rates_beside_busy": beside, "contenders": about, "unavailable": unavailable, "machine": facts,
     }  # fmt: skip
     report.write(json_path, result)
     return result
+
+
+def _max_steps(family: str, world: str) -> int:
+    if family == "grid":
+        from envs.grid.levels import LEVELS
+
+        return LEVELS[world].max_steps
+    from envs.mujoco.worlds import WORLDS
+
+    return WORLDS[world].max_steps
 
 
 def explain(reason: str) -> str:

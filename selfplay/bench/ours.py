@@ -9,6 +9,9 @@ from typing import Any
 
 from selfplay.bench.worker import rate, serve, versions
 
+WARM_STEPS = 50
+"""Steps of MuJoCo worlds before the first measurement: legs are on the ground, arms are swinging."""
+
 
 def peak_bytes() -> int:
     """The most memory this process has held. (Linux's getrusage may tell that of the process that started it.)"""
@@ -19,7 +22,7 @@ def peak_bytes() -> int:
 
 
 class Worlds:
-    """`num_envs` worlds of `env` ("grid/…") on `threads` threads, stepped with actions drawn beforehand.
+    """`num_envs` worlds of `env` ("grid/…" or "mujoco/…") on `threads` threads, stepped with actions drawn beforehand.
 
     size: builds another level of the family with the factory in `FAMILIES`, side `size`; None: the registered level.
     """
@@ -34,6 +37,12 @@ class Worlds:
 
         numba.set_num_threads(threads)
         self.steps = num_envs
+        rng = np.random.default_rng(0)
+        self._turn = 0
+        if env.startswith("mujoco/"):
+            self._worlds = gymnasium.make_vec(env, num_envs=num_envs, threads=threads)
+            self._actions = staggered(self._worlds, rng)
+            return
         if size is None:
             self._worlds = gymnasium.make_vec(env, num_envs=num_envs)
         else:
@@ -41,12 +50,10 @@ class Worlds:
             self._worlds = gymnasium.make_vec("grid/Empty-8x8-v0", num_envs=num_envs, level=spec)
         actions: Any = self._worlds.single_action_space
         self._worlds.reset(seed=0)
-        rng = np.random.default_rng(0)
         # ages as after a long time: all worlds begun together would be drawn anew together, in few of the measurements
         worlds: Any = self._worlds
         worlds.state.agent[:, STEPS] = rng.integers(worlds.max_steps, size=num_envs)
         self._actions = rng.integers(int(actions.n), size=(64, num_envs))
-        self._turn = 0
         for _ in range(16):
             self.step()
 
@@ -56,6 +63,17 @@ class Worlds:
 
     def close(self) -> None:
         self._worlds.close()
+
+
+def staggered(worlds: Any, rng: Any) -> Any:
+    """Bring MuJoCo worlds into states as after a long time, of all ages. Returns the random actions: [64, N, nu]."""
+    space = worlds.single_action_space
+    actions = rng.uniform(space.low, space.high, (64, worlds.num_envs, *space.shape)).astype(space.dtype)
+    worlds.reset(seed=0)
+    for turn in range(WARM_STEPS):
+        worlds.step(actions[turn % 64])
+    worlds.state.steps[:] = rng.integers(worlds.max_steps, size=worlds.num_envs)
+    return actions
 
 
 def factories() -> dict[str, Any]:

@@ -180,6 +180,9 @@ def test_limit_study_reads_the_last_rate(tmp_path):
         ("train --peers sb", "error: --peers: unknown peer 'sb'; did you mean 'sb3'?\n"),
         ("envs --env grid/DorKey-8x8-v0", "DoorKey-8x8-v0"),
         ("train --env nothing --peers", "error: --env: "),
+        ("envs --env mujoco/Antt-v5", "error: --env: unknown world 'mujoco/Antt-v5'; nearest is 'mujoco/Ant-v5'"),
+        ("envs --env mujoco/Ant-v5 --peers navix", "error: --peers: unknown peer 'navix'"),
+        ("train --env mujoco/Ant-v5", "error: --env: mujoco/Ant-v5 is not for this command, expected a grid world"),
         ("envs --rounds 2", "error: Invalid value for '--rounds': 2 is not in the range x>=3.\n"),
         ("envs --threads 100000", "error: --threads: 100000 is out of range"),
         ("envs --peer-python envpool", "error: --peer-python: 'envpool' is not PEER=PATH\n"),
@@ -223,6 +226,20 @@ def test_envs_prints_a_table_and_writes_json_and_a_missing_peer_is_a_row(monkeyp
     assert written["machine"]["cores"] >= 1
     assert written["contenders"]["minigrid, SyncVectorEnv"]["versions"]["minigrid"] == "3.2.0"
     assert written["contenders"]["minigrid, SyncVectorEnv"]["mode"]["num_envs"] in (8, 64, 512)
+
+
+def test_envs_of_mujoco_stand_beside_its_own_batch_and_gymnasium(monkeypatch, tmp_path):
+    monkeypatch.setattr(envs, "TRIAL_SECONDS", 0.01)
+    out = tmp_path / "envs.json"
+    line = (
+        f"bench envs --env mujoco/Reacher-v5 --num-envs 32 --rounds 3 --seconds 0.02 --threads 1 --json {out} --peers"
+    )
+    done = invoke(*line.split(), "mujoco,gymnasium")
+    assert done.exit_code == 0, done.output
+    written = json.loads(out.read_text())
+    assert [row["who"] for row in written["rows"]] == ["selfplay", "mujoco.batch, bare", "gymnasium, SyncVectorEnv"]
+    assert all(row["steps/s"] > 0 for row in written["rows"])
+    assert [written["contenders"][row["who"]]["mode"]["num_envs"] for row in written["rows"][:2]] == [32, 32]
 
 
 def test_envs_all_has_a_row_for_every_level(monkeypatch, tmp_path):
@@ -314,15 +331,19 @@ def test_mended_advantages_are_those_of_the_formula():
 def test_peer_steps(module, package, arguments):
     pytest.importorskip(package)
     with Contender(f"selfplay.bench.peers.{module}") as peer:
-        told = peer.ask("prepare", trial=0.01, packages=[package], level="DoorKey-8x8-v0", processors=1, **arguments)
+        told = peer.ask(
+            "prepare", trial=0.01, packages=[package], world="MiniGrid-DoorKey-8x8-v0", processors=1, **arguments
+        )
         assert told["mode"]["num_envs"] in (64, 256, 1024)
         assert peer.ask("measure", seconds=0.05)["steps"] > 0
+        told = peer.ask("prepare", trial=0.01, packages=[package], world="Reacher-v5", processors=1, **arguments)
+        assert peer.ask("measure", seconds=0.05)["steps"] > 0
         with pytest.raises(Unavailable, match="it has no MiniGrid-Hallway-25-v0"):
-            peer.ask("prepare", trial=0.01, packages=[], level="Hallway-25-v0", processors=1, **arguments)
+            peer.ask("prepare", trial=0.01, packages=[], world="MiniGrid-Hallway-25-v0", processors=1, **arguments)
 
 
 def test_no_peer_is_imported_without_being_asked_for(run_python):
     code = "import sys, selfplay.bench.envs, selfplay.bench.train, selfplay.bench.scaling; print(*sys.modules)"
     loaded = set(run_python(code).stdout.split())
-    assert not {"envpool", "navix", "jax", "stable_baselines3", "minigrid", "torch"} & loaded
+    assert not {"envpool", "navix", "jax", "stable_baselines3", "minigrid", "mujoco", "torch"} & loaded
     assert Path(envs.__file__).exists()

@@ -113,7 +113,13 @@ def test_wrong_use_is_one_line_and_2(calls, arguments, expected):
 def test_lists():
     done = invoke("envs")
     assert done.exit_code == 0
-    for name in ("grid/DoorKey-8x8-v0", "grid/MultiRoom-N7-S8-v0", "grid/Hallway-25-v0"):
+    for name in (
+        "grid/DoorKey-8x8-v0",
+        "grid/MultiRoom-N7-S8-v0",
+        "grid/Hallway-25-v0",
+        "mujoco/Ant-v5",
+        "mujoco/Reacher-v5",
+    ):
         assert name in done.output
     assert "16 at the start,\none more for every 1,024 resets, at most 512" in done.output
     done = invoke("methods")

@@ -36,6 +36,7 @@ class Ant(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Ant-v5", "ant.xml"
+    mission = "walk forward on four legs"
     frame_skip, max_steps = 5, 1000
     reads = {"torso": Reading("xpos", "torso"), "contact": Reading("cfrc_ext", None)}  # noqa: RUF012
     noise, control_weight, contact_weight = 0.1, 0.5, 5e-4

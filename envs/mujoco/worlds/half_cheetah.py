@@ -35,6 +35,7 @@ class HalfCheetah(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "HalfCheetah-v5", "half_cheetah.xml"
+    mission = "run forward, in a plane"
     frame_skip, max_steps = 5, 1000
     noise, control_weight = 0.1, 0.1
 

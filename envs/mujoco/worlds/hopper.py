@@ -36,6 +36,7 @@ class Hopper(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Hopper-v5", "hopper.xml"
+    mission = "hop forward on one leg"
     frame_skip, max_steps = 4, 1000
     noise, control_weight = 0.005, 1e-3
 

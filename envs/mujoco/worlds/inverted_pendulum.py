@@ -34,6 +34,7 @@ class InvertedPendulum(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "InvertedPendulum-v5", "inverted_pendulum.xml"
+    mission = "keep the pole on the cart upright"
     frame_skip, max_steps = 2, 1000
     noise, tilt = 0.01, 0.2
 

@@ -36,6 +36,7 @@ class Pusher(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Pusher-v5", "pusher_v5.xml"
+    mission = "push the cylinder to the goal"
     frame_skip, max_steps = 5, 100
     reads = {name: Reading("xpos", name) for name in ("tips_arm", "object", "goal")}  # noqa: RUF012
     speed, apart = 0.005, 0.17

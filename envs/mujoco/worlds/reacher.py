@@ -35,6 +35,7 @@ class Reacher(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Reacher-v5", "reacher.xml"
+    mission = "touch the target with the fingertip"
     frame_skip, max_steps = 2, 50
     reads = {"fingertip": Reading("xpos", "fingertip"), "target": Reading("xpos", "target")}  # noqa: RUF012
     angle, speed, radius = 0.1, 0.005, 0.2

@@ -35,6 +35,7 @@ class Swimmer(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Swimmer-v5", "swimmer.xml"
+    mission = "swim forward"
     frame_skip, max_steps = 4, 1000
     noise, control_weight = 0.1, 1e-4
 

@@ -35,6 +35,7 @@ class Walker2d(GymnasiumWorld):
     """
 
     gymnasium_id, xml = "Walker2d-v5", "walker2d_v5.xml"
+    mission = "walk forward, in a plane"
     frame_skip, max_steps = 4, 1000
     noise, control_weight = 0.005, 1e-3
 

@@ -1,4 +1,4 @@
-"""EnvPool's own C++ MiniGrid, synchronous and asynchronous."""
+"""EnvPool's own C++ MiniGrid and MuJoCo worlds, synchronous and asynchronous."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ SIZES = (64, 256, 1024)
 
 
 class _Pool:
-    def __init__(self, mode: dict[str, Any], *, level: str, kind: str, processors: int) -> None:
+    def __init__(self, mode: dict[str, Any], *, world: str, kind: str, processors: int) -> None:
         import envpool
         import numpy as np
 
-        name = f"MiniGrid-{level}"
-        if name not in envpool.list_all_envs():
-            raise ValueError(f"it has no {name}")
+        if world not in envpool.list_all_envs():
+            raise ValueError(f"it has no {world}")
         self.steps = mode.get("batch_size", mode["num_envs"])
         self._async = kind == "async"
-        self._pool = envpool.make(name, env_type="gymnasium", num_threads=processors, seed=0, **mode)
-        actions = int(self._pool.action_space.n)
-        self._actions = np.random.default_rng(0).integers(actions, size=(64, self.steps), dtype=np.int32)
+        self._pool = envpool.make(world, env_type="gymnasium", num_threads=processors, seed=0, **mode)
+        space, rng = self._pool.action_space, np.random.default_rng(0)
+        self._actions: Any
+        if hasattr(space, "n"):
+            self._actions = rng.integers(int(space.n), size=(64, self.steps), dtype=np.int32)
+        else:
+            self._actions = rng.uniform(space.low, space.high, (64, self.steps, *space.shape))
         self._turn = 0
         if self._async:
             self._pool.async_reset()
@@ -42,7 +45,7 @@ class _Pool:
         self._pool.close()
 
 
-def _modes(*, level: str, kind: str, processors: int) -> Iterator[dict[str, Any]]:
+def _modes(*, world: str, kind: str, processors: int) -> Iterator[dict[str, Any]]:
     for size in SIZES:
         if kind == "sync":
             yield {"num_envs": size}

@@ -12,7 +12,7 @@ ASYNC_SIZES = (1, 2, 8)  # environments a processor: a process each
 
 
 class _Vector:
-    def __init__(self, mode: dict[str, Any], *, level: str, kind: str, processors: int) -> None:
+    def __init__(self, mode: dict[str, Any], *, world: str, kind: str, processors: int) -> None:
         import gymnasium
         import minigrid  # noqa: F401 (registers its ids)
         import numpy as np
@@ -22,7 +22,7 @@ class _Vector:
         self.steps = mode["num_envs"]
         vector = {"sync": SyncVectorEnv, "async": AsyncVectorEnv}[kind]
         # the image alone: the mission's text cannot be in shared memory, without which AsyncVectorEnv is slower
-        self._envs = vector([lambda: ImgObsWrapper(gymnasium.make(f"MiniGrid-{level}")) for _ in range(self.steps)])
+        self._envs = vector([lambda: ImgObsWrapper(gymnasium.make(world)) for _ in range(self.steps)])
         self._envs.reset(seed=0)
         actions = int(self._envs.single_action_space.n)
         self._actions = np.random.default_rng(0).integers(actions, size=(64, self.steps))
@@ -36,7 +36,7 @@ class _Vector:
         self._envs.close()
 
 
-def _modes(*, level: str, kind: str, processors: int) -> Iterator[dict[str, Any]]:
+def _modes(*, world: str, kind: str, processors: int) -> Iterator[dict[str, Any]]:
     sizes = SYNC_SIZES if kind == "sync" else [each * processors for each in ASYNC_SIZES]
     return ({"num_envs": size} for size in sizes)
 
