@@ -43,7 +43,13 @@ class ICMConfig(LearnedConfig):
     """Intrinsic curiosity module."""
 
     eta: float = Field(1.0, gt=0, description="η, scale of the reward")
-    beta: float = Field(0.2, gt=0, lt=1, description="β, weight of the forward loss; the inverse loss has 1 - β")
+    beta: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="β, weight of the forward loss; the inverse loss has 1 - β. Changes the loss that is shown and "
+        "next to nothing else: no weight learns from both losses, and Adam undoes the scale of each",
+    )
 
 
 class RNDConfig(LearnedConfig):
@@ -86,7 +92,9 @@ class RIDEConfig(LearnedConfig):
     """Impact-driven exploration."""
 
     episodic: bool = Field(True, description="whether the return of this reward ends with the episode")
-    beta: float = Field(0.2, ge=0, lt=1, description="weight of the forward loss; the inverse loss has 1 - it")
+    beta: float = Field(
+        0.2, ge=0, lt=1, description="weight of the forward loss in what φ learns; the inverse loss has 1 - it"
+    )
     keys: str = Field("obs", min_length=1, description="channel whose visits are counted in each episode")
     bin_width: float = Field(0.1, gt=0, description="width of a bin of a vector channel, in that channel's units")
 

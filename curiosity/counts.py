@@ -8,9 +8,10 @@ import torch
 
 from curiosity.bonus import Bonus
 from curiosity.config import CountsConfig
+from curiosity.counter import Counter
 from curiosity.source import Batch, Surroundings
 from curiosity.steps import spread, successors
-from curiosity.visits import Counter, Keys
+from curiosity.visits import Keys
 
 
 class Counts(Bonus):
@@ -38,7 +39,7 @@ class Counts(Bonus):
     def fit(self, batch: Batch) -> Mapping[str, float]:
         """Metrics: distinct states met so far, new_share of this batch's steps that met one for the first time."""
         keys = self.key(successors(batch, self.reads))
-        before = len(self.memory.keys)
+        before = len(self.memory)
         self.memory.add(keys)
-        distinct = len(self.memory.keys)
+        distinct = len(self.memory)
         return {"distinct": float(distinct), "new_share": (distinct - before) / max(1, len(keys))}

@@ -34,10 +34,16 @@ class Ellipse:
         """open and total."""
         return {"open": self.open, "total": self.total}
 
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless open and total are of the same environments."""
+        if state["open"].dim() != 1 or state["total"].shape != (len(state["open"]), self.size, self.size):
+            raise ValueError(
+                f"expected open [N] and total [N, {self.size}, {self.size}], "
+                f"got {list(state['open'].shape)} and {list(state['total'].shape)}"
+            )
+
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["open"].dim() != 1 or state["total"].shape != (len(state["open"]), self.size, self.size):
-            raise ValueError(f"e3b state: expected open [N] and total [N, {self.size}, {self.size}]")
         self.open, self.total = (state[key].to(self.open.device, copy=True) for key in ("open", "total"))
 
 
@@ -52,23 +58,24 @@ def bonuses(phi: Tensor, start: Tensor, episode: Tensor, total: Tensor, ridge: f
     """
     identity = torch.eye(phi.shape[-1], dtype=phi.dtype, device=phi.device)
     factor = torch.linalg.cholesky(ridge * identity + total)
-    carried = torch.linalg.solve_triangular(factor, phi.mT, upper=False)
-    along = (phi * start).sum(-1)  # C₀ = ridge·I + start startᵀ: Sherman and Morrison
-    along = along / (ridge + start.square().sum(-1)).sqrt()
-    fresh = (phi @ phi.mT - along[:, :, None] * along[:, None, :]) / ridge
-    gram = torch.where((episode == 0)[:, :, None], carried.mT @ carried, fresh)
-    gram = torch.where(episode[:, :, None] == episode[:, None, :], gram, 0.0)
-    steps = torch.eye(phi.shape[1], dtype=phi.dtype, device=phi.device)
-    return torch.linalg.cholesky(gram + steps).diagonal(dim1=-2, dim2=-1).square() - 1
+    carried = torch.linalg.solve_triangular(factor, phi.mT, upper=False).mT
+    # of C₀ = ridge·I + start startᵀ: C₀^(−1/2) = (I − start startᵀ / (l + √(ridge·l))) / √ridge, l = ridge + ‖start‖²
+    length = ridge + start.square().sum(-1, keepdim=True)
+    fresh = (phi - start * ((phi * start).sum(-1, keepdim=True) / (length + (ridge * length).sqrt()))) / ridge**0.5
+    root = torch.where((episode == 0)[:, :, None], carried, fresh)
+    gram = (root @ root.mT).masked_fill_(episode[:, :, None] != episode[:, None, :], 0.0)
+    gram.diagonal(dim1=-2, dim2=-1).add_(1)
+    return torch.linalg.cholesky(gram).diagonal(dim1=-2, dim2=-1).square() - 1
 
 
 class E3B(Bonus):
-    """r = φ(s′)ᵀ C⁻¹ φ(s′), C = ridge·I + Σ φφᵀ over the episode before s′.
+    """r = φ(s′)ᵀ C⁻¹ φ(s′), C = ridge·I + Σ φφᵀ over all states of the episode before s′, the one it began in included.
 
     Henaff et al. 2022 (arXiv 2210.05805, eq. 1). φ learns from an inverse model; C goes on over batches, each state
     with φ as it was then. Reads `config.reads`.
-    Differs: the state that an episode begins in is part of C; no rank-1 updates of C⁻¹, but one Cholesky factorisation
-    with the same values (see `bonuses`).
+    Differs: the paper's algorithm begins with C = ridge·I and adds what is stepped into, so that going back to where
+    the episode began pays as something new; here φφᵀ of that state is in C from the first step on. No rank-1 updates of
+    C⁻¹, but one Cholesky factorisation with the same values (see `bonuses`).
     """
 
     name = "e3b"

@@ -54,7 +54,6 @@ def whitening_of(space: gymnasium.Space) -> Whitening | None:
 class PixelFeatures(nn.Module):
     """The state as it is seen: every token as its pixel [C] (else v / (V - 1)), vectors whitened. No weights."""
 
-    learns = False
     table: Tensor
     offsets: Tensor
 
@@ -93,8 +92,6 @@ class PixelFeatures(nn.Module):
 class RandomFeatures(nn.Module):
     """A random network that never learns; vectors are whitened first. rows [B, P] to float32 [B, size]."""
 
-    learns = False
-
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, width: int, size: int) -> None:
         super().__init__()
         self.whitening = whitening_of(space)
@@ -116,8 +113,6 @@ class RandomFeatures(nn.Module):
 
 class InverseFeatures(nn.Module):
     """φ learnt by guessing the action between two states (arXiv 1705.05363, eq. 2, 3); vectors are whitened."""
-
-    learns = True
 
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, width: int, size: int, reader: str) -> None:
         super().__init__()

@@ -14,9 +14,10 @@ class ICM(Prediction):
     """r = η/2 ‖f(φ(s), a) − φ(s′)‖² (Pathak et al. 2017, arXiv 1705.05363, eq. 6).
 
     Minimises (1 − β) L_inverse + β · ½‖·‖² (eq. 7 without the policy's term); φ learns from the inverse loss only,
-    since the forward model sees it detached. L_inverse is the cross-entropy of a discrete action, the squared error of
-    a continuous one. Reads `config.reads`. Differs: perceptrons instead of convolutions, and the paper leaves open
-    whether the forward loss reaches φ.
+    since the forward model sees it detached. So β weighs two losses that share no weights, and a step of Adam is the
+    same for any scale of a loss: β is as good as without effect (in `RIDE`, where both losses reach φ, it has one).
+    L_inverse is the cross-entropy of a discrete action, the squared error of a continuous one. Reads `config.reads`.
+    Differs: perceptrons instead of convolutions, and the paper leaves open whether the forward loss reaches φ.
     """
 
     name = "icm"

@@ -65,20 +65,14 @@ class Prediction(Bonus):
         """Metrics: loss, forward_loss; of features that learn also inverse_loss and inverse_accuracy (if Discrete)."""
         steps = played(batch, self.reads)
         code = self.actions.code(steps.action)
-        with torch.no_grad():
-            self.features.observe(steps.states)
-            fixed = None if self.features.learns else self.features(steps.states)
+        self.features.observe(steps.states)
 
         def loss(index: Tensor) -> dict[str, Tensor]:
-            now, after = steps.now[index], steps.next[index]
+            both = self.features(steps.states[torch.cat([steps.now[index], steps.next[index]])])
             metrics: dict[str, Tensor] = {}
-            if fixed is None and isinstance(self.features, InverseFeatures):
-                both = self.features(steps.states[torch.cat([now, after])])
+            if isinstance(self.features, InverseFeatures):
                 metrics = self.features.metrics(both, steps.action[index])
-                before, target = both.detach().chunk(2)
-            else:
-                assert fixed is not None
-                before, target = fixed[now], fixed[after]
+            before, target = both.detach().chunk(2)
             metrics["forward_loss"] = self.loss(torch.cat([before, code[index]], -1), target)
             metrics["loss"] = self.forward_weight * metrics["forward_loss"]
             if "inverse_loss" in metrics:

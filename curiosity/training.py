@@ -89,8 +89,17 @@ class Trainer:
     def state_dict(self) -> dict[str, Tensor]:
         """Flat: both moments of every parameter, the number of steps, the random stream."""
         state = {"steps": torch.tensor(self.adam.steps), "generator": self.generator.get_state()}
-        state |= {f"mean.{name}": tensor.clone() for name, tensor in self.adam.mean.items()}
-        return state | {f"square.{name}": tensor.clone() for name, tensor in self.adam.square.items()}
+        state |= {f"mean.{name}": tensor for name, tensor in self.adam.mean.items()}
+        return state | {f"square.{name}": tensor for name, tensor in self.adam.square.items()}
+
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless the number of steps and the random stream can be."""
+        if int(state["steps"]) < 0:
+            raise ValueError(f"steps must be at least 0, got {int(state['steps'])}")
+        try:
+            torch.Generator().set_state(state["generator"].cpu())
+        except RuntimeError as error:
+            raise ValueError(f"generator holds no random stream: {error}") from None
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave; names and shapes have been checked."""

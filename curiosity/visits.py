@@ -1,4 +1,4 @@
-"""Visits: states to 64-bit keys, and how often each was met, in a life and in an episode.
+"""Visits: states to 64-bit keys, and how often each was met in an episode (in a life: `curiosity.counter`).
 
 Everything is exact in the order of time (and within a step, of environments), by sorting; no loop over steps.
 """
@@ -11,8 +11,11 @@ import gymnasium
 import torch
 from torch import Tensor
 
+from curiosity.counter import Table, check_table, empty_table, order_of_visit
 from curiosity.source import Batch
 from curiosity.steps import Segments, played, segments
+
+CHUNK = 2048  # rows that are made keys of at once: what lies between stays in the cache
 
 
 def _odd(count: int, seed: int) -> Tensor:
@@ -25,18 +28,27 @@ def _odd(count: int, seed: int) -> Tensor:
 class Keys:
     """Rows to 64-bit keys: k = Σ_p a_p·c_p modulo 2⁶⁴ with random odd a_p: multilinear hashing (Carter, Wegman 1979).
 
-    c is the token, or for a vector the number of its bin, ⌊x / bin_width⌋. Equal rows have equal keys; two others
-    share one with a chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
+    c is the token, or for a vector the number of its bin, ⌊x / bin_width + u⌋ with u random in [0, 1) for each number:
+    two numbers d apart share a bin with a chance of max(0, 1 − d / bin_width), and those that worlds prefer, such as 0,
+    do not lie on the edge of one, where rounding would decide. Equal rows have equal keys; two others share one with a
+    chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
     """
 
     def __init__(self, space: gymnasium.Space, seed: int, bin_width: float, device: torch.device) -> None:
         self.bin_width = None if isinstance(space, gymnasium.spaces.MultiDiscrete) else bin_width
         self.factors = _odd(int((space.shape or (1,))[0]), seed).to(device)
+        generator = torch.Generator()
+        generator.manual_seed(seed + 2)
+        self.offset = torch.rand(len(self.factors), generator=generator, dtype=torch.float64).to(device)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """[B, P] to int64 [B]."""
-        codes = rows.long() if self.bin_width is None else (rows.double() / self.bin_width).floor().long()
-        return (codes * self.factors).sum(-1)
+        return torch.cat([(self._codes(part) * self.factors).sum(-1) for part in rows.split(CHUNK)])
+
+    def _codes(self, rows: Tensor) -> Tensor:
+        if self.bin_width is None:
+            return rows.long()
+        return (rows.double() / self.bin_width + self.offset).floor().long()
 
     def around(self, batch: Batch, channel: str) -> tuple[Tensor, Tensor]:
         """Keys of the states before and after the played steps of a batch, int64 [S] both."""
@@ -45,72 +57,14 @@ class Keys:
         return keys[steps.now], keys[steps.next]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """factors int64 [P]: keys mean nothing without them."""
-        return {"factors": self.factors}
+        """factors int64 [P] and, of vectors, offset float64 [P] (u): keys mean nothing without them."""
+        return {"factors": self.factors} if self.bin_width is None else {"factors": self.factors, "offset": self.offset}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
         self.factors = state["factors"].to(self.factors.device, copy=True)
-
-
-def order_of_visit(keys: Tensor) -> Tensor:
-    """For each of keys int64 [S] how many equal ones come before it, int64 [S]."""
-    ordered, order = keys.sort(stable=True)
-    place = torch.arange(len(keys), device=keys.device)
-    first = torch.ones_like(ordered, dtype=torch.bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    start = torch.where(first, place, 0).cummax(0).values if len(keys) else place
-    return torch.empty_like(place).index_copy_(0, order, place - start)
-
-
-class Counter:
-    """How often each key was met: keys int64 [M] ascending, counts int64 [M]."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.keys = torch.empty(0, dtype=torch.int64, device=device)
-        self.counts = torch.empty(0, dtype=torch.int64, device=device)
-
-    def known(self, keys: Tensor) -> Tensor:
-        """How often each of keys [S] was met so far, int64 [S]."""
-        if len(self.keys) == 0:
-            return torch.zeros_like(keys)
-        place = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
-        return torch.where(self.keys[place] == keys, self.counts[place], 0)
-
-    def numbers(self, keys: Tensor) -> Tensor:
-        """Which visit to its key each of keys [S] would be, if they came one after the other: int64 [S], from 1."""
-        return self.known(keys) + order_of_visit(keys) + 1
-
-    def add(self, keys: Tensor) -> None:
-        """Meet keys [S]."""
-        fresh, counts = keys.unique(return_counts=True)
-        place = torch.searchsorted(self.keys, fresh)
-        old = torch.zeros_like(fresh, dtype=torch.bool)
-        if len(self.keys):
-            old = self.keys[place.clamp_max(len(self.keys) - 1)] == fresh
-            self.counts.index_add_(0, place[old], counts[old])
-        fresh, counts, place = fresh[~old], counts[~old], place[~old]
-        at = place + torch.arange(len(place), device=keys.device)
-        kept = torch.ones(len(self.keys) + len(fresh), dtype=torch.bool, device=keys.device)
-        kept[at] = False
-        merged = [torch.empty(len(kept), dtype=torch.int64, device=keys.device) for _ in range(2)]
-        for tensor, before, new in zip(merged, (self.keys, self.counts), (fresh, counts), strict=True):
-            tensor[kept], tensor[at] = before, new
-        self.keys, self.counts = merged
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """keys and counts, int64 [M]."""
-        return {"keys": self.keys, "counts": self.counts}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state_dict` gave."""
-        if state["keys"].dim() != 1 or state["keys"].shape != state["counts"].shape:
-            raise ValueError(
-                f"visits: keys and counts must be [M] alike, got {list(state['keys'].shape)} "
-                f"and {list(state['counts'].shape)}"
-            )
-        device = self.keys.device
-        self.keys, self.counts = (state[key].to(device, copy=True) for key in ("keys", "counts"))
+        if self.bin_width is not None:
+            self.offset = state["offset"].to(self.offset.device, copy=True)
 
 
 class EpisodeVisits:
@@ -122,7 +76,7 @@ class EpisodeVisits:
     def __init__(self, seed: int, device: torch.device) -> None:
         self.factors = _odd(2, seed).to(device)  # an environment and an episode are two more tokens of a key
         self.open = torch.zeros(0, dtype=torch.bool, device=device)
-        self.known = Counter(device)  # of the episodes under way
+        self.known = empty_table(device)  # of the episodes under way
         self.env = self.known.keys  # [M], whose each of them is
 
     def numbers(self, batch: Batch, before: Tensor, after: Tensor) -> Tensor:
@@ -139,14 +93,14 @@ class EpisodeVisits:
         """Meet the states of a batch and keep those of episodes that go on."""
         parts, env, episode, keys = self._visits(batch, before, after)
         if not self._goes_on(batch):
-            self.known, self.env = Counter(keys.device), keys[:0]
+            self.known, self.env = empty_table(keys.device), keys[:0]
         last = parts.episode[-1]
         new = parts.open[env] & (episode == last[env])
         old = parts.open[self.env] & (last[self.env] == 0)
         env = torch.cat([self.env[old], env[new]])
         counts = torch.cat([self.known.counts[old], torch.ones_like(keys[new])])
         keys, place = torch.cat([self.known.keys[old], keys[new]]).unique(return_inverse=True)
-        self.known.keys, self.known.counts = keys, torch.zeros_like(keys).index_add_(0, place, counts)
+        self.known = Table(keys, torch.zeros_like(keys).index_add_(0, place, counts))
         self.env = torch.zeros_like(keys).index_copy_(0, place, env)
         self.open = parts.open
 
@@ -162,13 +116,20 @@ class EpisodeVisits:
 
     def state_dict(self) -> dict[str, Tensor]:
         """open: bool [N]; keys, counts, env: int64 [M], the states met in the episodes under way; factors int64 [2]."""
-        return {"open": self.open, "env": self.env, "factors": self.factors, **self.known.state_dict()}
+        return {"open": self.open, "env": self.env, "factors": self.factors, **self.known._asdict()}
+
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """`ValueError` unless every visit is of one of the environments."""
+        env, envs = state["env"], state["open"].numel()
+        if env.shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
+            raise ValueError("expected open [N], factors [2], and env, keys and counts [M] alike")
+        check_table(state["keys"], state["counts"])
+        if ((env < 0) | (env >= envs)).any():
+            raise ValueError(f"env must be below the {envs} environments of open")
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state_dict` gave."""
-        if state["env"].shape != state["keys"].shape or state["open"].dim() != 1 or state["factors"].shape != (2,):
-            raise ValueError("visits: expected open [N], factors [2], and env, keys and counts [M] alike")
-        self.known.load_state_dict(state)
+        self.known = Table(*(state[key].to(self.open.device, copy=True) for key in ("keys", "counts")))
         self.open, self.env, self.factors = (
             state[key].to(self.open.device, copy=True) for key in ("open", "env", "factors")
         )

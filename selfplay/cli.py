@@ -80,12 +80,16 @@ def train(
 
     if method not in METHODS:
         raise UserError(unknown("method", method, METHODS))
-    if tv is not None and "tv" not in type(METHODS[method].defaults()).model_fields:
-        raise UserError(f"--tv: {method} has no TV (expected ppo, random, or one of the bonuses)")
+    env = checked_env(env) or env
+    from selfplay.environments import family_of, find_environment
+
+    family = family_of(find_environment(env))
+    if tv is not None and "tv" not in type(METHODS[method].defaults(family)).model_fields:
+        where = f"{method} has no TV (expected ppo, random, or one of the bonuses)"
+        raise UserError(f"--tv: {where if family == 'grid' else 'MuJoCo worlds have no TV'}")
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])
-    env = checked_env(env) or env
     from selfplay.train import run_training
 
     run_training(
@@ -163,16 +167,19 @@ def envs() -> None:
 
 @main.command()
 @click.argument("method", required=False)
-def methods(method: str | None) -> None:
+@click.option("--env", metavar="ID", help="Its settings there.  [default: in grid worlds]")
+def methods(method: str | None, env: str | None) -> None:
     """List the methods that `selfplay train` knows, or the settings of METHOD."""
-    from selfplay.methods import METHODS, find_method
+    from selfplay.methods import METHODS
 
     if method is None:
         _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
         return
     from selfplay.config import flatten, keys
+    from selfplay.environments import family_of, find_environment
+    from selfplay.methods import method_settings
 
-    settings = find_method(method).defaults()
+    settings = method_settings(method, {}, family_of(find_environment(checked_env(env) or "grid/Empty-5x5-v0")))
     defaults = flatten(settings)
     rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(type(settings)).items()]
     _print_table(("setting", "default", ""), rows)

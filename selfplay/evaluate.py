@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfplay import checkpoint
+from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.jsonfile import plain
 from selfplay.methods import find_method
@@ -28,7 +29,6 @@ def load_run(
     Raises:
         UserError: no run, no checkpoint, or the environment does not fit what was learnt.
     """
-    from envs.grid.levels import level_spec
     from selfplay.train import build_stage
 
     limit_spinning()
@@ -40,16 +40,19 @@ def load_run(
     if saved is None:
         raise UserError(f"run '{path}' has no checkpoint yet")
     try:
-        spec = level_spec(env or config["env"])
+        spec = find_environment(env or config["env"])
     except ValueError as error:
         raise UserError(str(error)) from None
     try:
-        settings = type(find_method(config["method"]).defaults()).model_validate(config["settings"])
+        family = family_of(find_environment(config["env"]))
+        settings = type(find_method(config["method"]).defaults(family)).model_validate(config["settings"])
     except ValueError as error:
         raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
+    if family_of(spec) != family:
+        raise UserError(f"--env {env}: '{path}' learnt in {family} worlds, expected {family}/…")
     stage = build_stage(config["method"], spec, settings, config["seed"], device or config["device"])
     try:
-        if f"grid/{spec.id}" == config["env"]:
+        if full_name(spec) == config["env"]:
             stage.load_state_dict(saved.tensors)
         else:
             stage.load_learners(saved.tensors)

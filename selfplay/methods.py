@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from curiosity.catalogue import SOURCES
+from selfplay.environments import FAMILIES, Family, MujocoSpec
 from selfplay.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -17,46 +18,59 @@ if TYPE_CHECKING:
     from envs.grid.levels import LevelSpec
     from selfplay.core.collect import World
     from selfplay.stages.base import Stage
+    from selfplay.stages.ppo_settings import PPOStageConfig
 
 
 @dataclass(frozen=True)
 class Method:
     """A way to train: one line of description, its settings, and how its stage is built.
 
-    defaults: () -> its settings, a pydantic model.  build: (spec, settings, seed, device) -> Stage.
+    defaults: family of environments -> its settings there, a pydantic model.
+    build: (spec, settings, seed, device) -> Stage.
+    families: those it is made for.
     """
 
     description: str
-    defaults: Callable[[], BaseModel]
-    build: Callable[[LevelSpec, BaseModel, int, str], Stage]
+    defaults: Callable[[Family], BaseModel]
+    build: Callable[[LevelSpec | MujocoSpec, BaseModel, int, str], Stage]
+    families: tuple[Family, ...] = FAMILIES
 
 
-def _ppo_defaults() -> BaseModel:
-    from selfplay.stages.ppo import PPOStageConfig
+def _ppo_defaults(family: Family) -> PPOStageConfig:
+    from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig
 
-    return PPOStageConfig()
-
-
-def _curious_defaults(bonus: str) -> BaseModel:
-    from selfplay.stages.ppo import PPOStageConfig
-
-    return PPOStageConfig(rewards=("task=1", f"{bonus}={SOURCES[bonus].weight:g}"))
+    return MujocoStageConfig() if family == "mujoco" else GridStageConfig()
 
 
-def _random_defaults() -> BaseModel:
-    from selfplay.core.config import PPOConfig
-    from selfplay.stages.ppo import PPOStageConfig
-
-    return PPOStageConfig(coverage=True, ppo=PPOConfig(minibatch_size=8192, learning_rate=0))
+def _curious_defaults(bonus: str, family: Family) -> BaseModel:
+    return _ppo_defaults(family).model_copy(update={"rewards": ("task=1", f"{bonus}={SOURCES[bonus].weight:g}")})
 
 
-def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
+def _random_defaults(family: Family) -> BaseModel:
+    base = _ppo_defaults(family)
+    still = base.ppo.model_copy(update={"learning_rate": 0.0})
+    return base.model_copy(update={"ppo": still} | ({"coverage": True} if family == "grid" else {}))
+
+
+def _ppo(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+    from selfplay.stages.ppo import PPOStage
+
+    make_world = _mujoco_worlds(spec) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
+    return PPOStage(make_world, settings, seed, device)
+
+
+def _mujoco_worlds(spec: MujocoSpec) -> Callable[[int, int, bool], World]:
+    from envs.mujoco.rollout_world import MujocoWorld
+
+    return lambda num_envs, world_seed, training: MujocoWorld(spec.id, num_envs)
+
+
+def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.grid.coverage import Explored
     from envs.grid.fixed_levels import FixedLevels
     from envs.grid.tv import with_tv
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
-    from selfplay.stages.ppo import PPOStage
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         channels = settings.channels if training else ()
@@ -65,17 +79,19 @@ def _ppo(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
         world = with_tv(bare, TVSpec.parse(settings.tv), world_seed, settings.tv_hidden)
         return Explored(world) if training and settings.explores else world
 
-    return PPOStage(make_world, settings, seed, device)
+    return make_world
 
 
-def _alice_bob_defaults() -> BaseModel:
+def _alice_bob_defaults(family: Family) -> BaseModel:
     from selfplay.stages.alice_bob import AliceBobConfig
 
     return AliceBobConfig()
 
 
-def _alice_bob(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
+def _alice_bob(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.alice_bob import AliceBob
+
+    assert not isinstance(spec, MujocoSpec)
 
     def make_field(num_envs: int, field_seed: int) -> GridField:
         from envs.grid.field import GridField
@@ -88,7 +104,10 @@ def _alice_bob(spec: LevelSpec, settings, seed: int, device: str) -> Stage:
 
 METHODS: dict[str, Method] = {
     "alice-bob": Method(
-        "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her", _alice_bob_defaults, _alice_bob
+        "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her",
+        _alice_bob_defaults,
+        _alice_bob,
+        families=("grid",),
     ),
     "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_defaults, _ppo),
     "random": Method("a policy that never learns: what chance does", _random_defaults, _ppo),
@@ -100,11 +119,17 @@ METHODS: dict[str, Method] = {
 """Name to method: those that need no bonus, then one preset for each bonus."""
 
 
-def method_settings(name: str, overrides: Mapping[str, str]) -> BaseModel:
-    """The settings of method `name`: its defaults with dotted keys set from text. UserError for what does not fit."""
+def method_settings(name: str, overrides: Mapping[str, str], family: Family = "grid") -> BaseModel:
+    """The settings of method `name`: its defaults in `family` with dotted keys set from text.
+
+    UserError for what does not fit, and for a method that has no worlds there.
+    """
     from selfplay.config import apply_overrides
 
-    base = find_method(name).defaults()
+    method = find_method(name)
+    if family not in method.families:
+        raise UserError(f"{name} has no {family} worlds (expected one of {', '.join(method.families)}/…)")
+    base = method.defaults(family)
     return apply_overrides(type(base), overrides, base=base)
 
 

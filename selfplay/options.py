@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from selfplay.environments import FAMILIES
 from selfplay.errors import UserError, one_line, unknown
 
 
@@ -94,26 +96,16 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
 
 
-def checked_env(name: str | None, mujoco: bool = False) -> str | None:
-    """`name`, if there is an environment of that name; with its namespace.
-
-    mujoco: whether worlds of MuJoCo will do.
-    """
+def checked_env(name: str | None, families: Sequence[str] = FAMILIES) -> str | None:
+    """`name`, if there is an environment of that name in one of `families`; with its namespace."""
     if name is None:
         return None
-    from envs.grid.levels import level_spec
-    from envs.mujoco.worlds import WORLDS, world
+    from selfplay.environments import family_of, find_environment, full_name
 
-    key = name.removeprefix("mujoco/")
-    if key in WORLDS and mujoco:
-        return f"mujoco/{key}"
-    if key in WORLDS:
-        raise UserError(
-            f"--env: mujoco/{key} is not for this command, expected a grid world; `selfplay envs` lists all"
-        )
     try:
-        if name.startswith("mujoco/"):
-            world(name)
-        return f"grid/{level_spec(name).id}"
+        spec = find_environment(name)
+        if family_of(spec) not in families:
+            raise ValueError(f"{full_name(spec)} is not for this command, expected a {' or '.join(families)} world")
+        return full_name(spec)
     except ValueError as error:
         raise UserError(f"--env: {error}; `selfplay envs` lists all") from None

@@ -14,10 +14,13 @@ from selfplay.core.learner import Learner
 BLUE = (67, 147, 195)
 _BAR = 18
 _HOLD = 6  # frames that the start and the end stay
+_LONGEST = 64  # steps of an episode that are shown: drawing one takes as long as thousands of steps of training
 
 
 def episode_frames(learner: Learner, world: Any, seed: int) -> list[np.ndarray]:
-    """One episode in the first environment of `world`, frames uint8 [H, W, 3]: each shows what an action meets.
+    """An episode, or how it begins, in the first environment of `world`, frames uint8 [H, W, 3].
+
+    Each shows what an action meets, the first 64 of them.
 
     The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
     """
@@ -26,13 +29,13 @@ def episode_frames(learner: Learner, world: Any, seed: int) -> list[np.ndarray]:
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     state = learner.initial_state(len(rows))
     frames = [titled(world.frame(0), "start", BLUE)] * _HOLD
-    while not (ended[0] or cut[0]):
+    while not (ended[0] or cut[0]) and len(frames) < _HOLD + _LONGEST:
         before = world.frame(0)
         act = learner.act(torch.from_numpy(rows[:, :width]), state)
         state = act.state.cpu() if learner.memory else state
         world.step(act.action.cpu().numpy(), successor, rows, reward, ended, cut)
         frames.append(titled(before, f"step {len(frames) - _HOLD + 1}", BLUE))
-    end = "done" if ended[0] and reward[0] > 0 else "not done"
+    end = "done" if ended[0] and reward[0] > 0 else "not done" if ended[0] or cut[0] else "goes on"
     return frames + [titled(before, f"step {len(frames) - _HOLD}, {end}", BLUE)] * _HOLD
 
 

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envs.errors import UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.config import flatten
+from selfplay.environments import MujocoSpec, family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.methods import find_method, method_settings
 from selfplay.rundir import RunDir, default_run_dir
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 EVALUATIONS = 20
 """How often a run is evaluated between its first and its last step."""
+PICTURES = 5
+"""How often of these TensorBoard also gets pictures."""
 CHECKPOINT_SECONDS = 30.0
 _IDLE_ITERATIONS = 1000  # STOP costs no environment step: without this a budget might never be spent
 
@@ -48,30 +52,28 @@ def run_training(
 
     The same call with the same folder takes the run up again; a finished one is left as it is.
     overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
-    pictures: whether TensorBoard gets them at every evaluation; drawing an episode can take longer than learning from
-        a hundred thousand steps. Nothing else depends on it.
+    pictures: whether TensorBoard gets any; drawing an episode can take longer than learning from a hundred thousand
+        steps. Nothing else depends on it.
 
     Raises:
         UserError: whatever the user can put right, in one line.
         SystemExit: 130 or 143, after a checkpoint, when asked to stop.
     """
-    from envs.grid.levels import level_spec
-
     limit_spinning()
     try:
-        spec = level_spec(env)
+        spec = find_environment(env)
     except ValueError as error:
         raise UserError(str(error)) from None
     given = dict(overrides or {})
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
-    settings = method_settings(method, given)
+    settings = method_settings(method, given, family_of(spec))
     path = run_dir or default_run_dir(method, env, seed)
     with RunDir(path) as folder:
         threads = _set_threads(threads, folder.record())
         config = {
             "method": method,
-            "env": f"grid/{spec.id}",
+            "env": full_name(spec),
             "steps": steps,
             "seed": seed,
             "device": device,
@@ -113,7 +115,7 @@ def _train(
         with StopRequest() as stop, progress:
             fresh = saved is None
             _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, fresh=fresh)
-    except FloatingPointError as error:
+    except (FloatingPointError, UnstablePhysicsError) as error:
         raise UserError(
             f"training diverged after {stage.steps:,} steps: {error}; try a smaller learning rate"
         ) from None
@@ -130,7 +132,7 @@ def _set_threads(threads: int | None, record: dict[str, Any] | None) -> int:
     return set_threads(threads if threads is not None or record is None else record["threads"])
 
 
-def build_stage(method: str, spec: LevelSpec, settings: BaseModel, seed: int, device: str) -> Stage:
+def build_stage(method: str, spec: LevelSpec | MujocoSpec, settings: BaseModel, seed: int, device: str) -> Stage:
     """The stage of `method`; UserError where the settings do not fit the level or the device is not there."""
     if device != "cpu":
         import torch
@@ -176,7 +178,7 @@ def _loop(
         scalars = report.scalars
         if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()
-            if pictures:
+            if pictures and before * PICTURES // steps != stage.steps * PICTURES // steps:
                 _draw(stage, log)
         log.metrics(stage.steps, scalars)
         log.proposals(report.proposals)

@@ -82,7 +82,7 @@ def test_a_run_is_evaluated_on_a_level_whose_states_have_another_size(tmp_path):
 
 
 def test_presets_bring_their_bonus_and_random_stays_as_it_is():
-    assert find_method("icm").defaults().rewards == ("task=1", "icm=0.1")
+    assert find_method("icm").defaults("grid").rewards == ("task=1", "icm=0.1")
     chance = stage_of("random")
     before = {name: tensor.clone() for name, tensor in chance.learner.policy.state_dict().items()}
     scalars = [chance.iterate(0.0).scalars for _ in range(8)]

@@ -85,6 +85,7 @@ class Explored:
         self.num_envs, self.row_width, self.columns = world.num_envs, world.row_width, world.columns
         self.observation_space, self.action_space = world.observation_space, world.action_space
         self.channel_spaces, self.pixels, self.press_action = world.channel_spaces, world.pixels, world.press_action
+        self.succeeds = world.succeeds
         self._first = world.columns["position"].start
         shape = self.engine.state.cells.shape
         self._marks = np.zeros(shape, np.uint8)

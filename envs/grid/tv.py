@@ -213,6 +213,7 @@ class NoisyTV:
         """The attributes that say what there is in a row and what can be done."""
         world, policy = self.world, self.layout.width
         actions = world.engine.num_actions
+        self.succeeds = world.succeeds
         self.press_action = actions if self.spec.has_press else None
         self.action_space = spaces.Discrete(actions + self.spec.has_press)
         seen, other = slice(0, policy), slice(policy, 2 * policy)

@@ -24,8 +24,11 @@ class GridWorld:
 
     row_width: W.  columns: "obs" and the channels to their part of a row.  channel_spaces: the same to their spaces.
     pixels: the same to what their tokens look like, float32 [P, V, 3] (`envs.grid.channels.token_pixels`).
+    succeeds: True, an episode that terminates with a reward was solved.
     layout: the policy's tokens.  press_action: None, for there is no television here (`envs.grid.tv`).
     """
+
+    succeeds = True
 
     def __init__(
         self,

@@ -140,7 +140,7 @@ def bench_envs(
     Random actions, MiniGrid's 7x7 image, fresh levels, or Gymnasium's MuJoCo worlds (mujoco/Ant-v5, beside mujoco,
     gymnasium and envpool); everybody takes turns in the same run.
     """
-    env = checked_env(env, mujoco=True) or env
+    env = checked_env(env) or env
     known = MUJOCO_PEERS if env.startswith("mujoco/") else ENV_PEERS
     chosen = _chosen(peers, known)
     interpreters = _pythons(pythons, known, chosen)
@@ -202,7 +202,7 @@ def bench_train(
     chosen = _chosen(peers, TRAIN_PEERS)
     interpreters = _pythons(pythons, TRAIN_PEERS, chosen)
     _check_study(limit_study)
-    env = checked_env(env) or env
+    env = checked_env(env, ("grid",)) or env
     used = _threads(threads)
     from selfplay.config import parse_pairs
     from selfplay.methods import method_settings
@@ -254,7 +254,7 @@ def bench_scaling(
 
     And by threads: from 1 to all. Tells where more worlds no longer help.
     """
-    env = checked_env(env) or env
+    env = checked_env(env, ("grid",)) or env
     from selfplay.threads import physical_cores
 
     used = physical_cores() if threads is None else _threads(threads)

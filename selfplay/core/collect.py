@@ -23,9 +23,12 @@ class World(Protocol):
     Observations are uint8 tokens [N, P] (space MultiDiscrete [P]) or float32 vectors [N, D] (space Box [D]). A row may
     hold more, for reward sources only: `columns` names its parts. "obs" is what the player sees and comes first.
     "shown", where it is there, is what sources take for what the player sees.
+
+    succeeds: whether an episode that terminates with a positive reward is a success; elsewhere there is no such thing.
     """
 
     num_envs: int
+    succeeds: bool
 
     @property
     def observation_space(self) -> gymnasium.Space: ...
@@ -49,7 +52,7 @@ class World(Protocol):
         terminated_out: np.ndarray,
         truncated_out: np.ndarray,
     ) -> None:
-        """Step all environments with action int64 [N] and begin new episodes where one ended.
+        """Step all environments with action int64 [N] or float32 [N, A] and begin new episodes where one ended.
 
         Writes the true successors to next_obs_out [N, W], what to act on next to obs_out [N, W] (the first observation
         of the new episode where one ended, else the successor), float64 [N], bool [N] and bool [N]. Nothing that is
@@ -63,12 +66,12 @@ class EpisodeStats:
     """The E episodes that ended in a rollout, in the order they ended.
 
     returns: float64 [E], undiscounted sums of the task reward. lengths: int64 [E], steps. successes: bool [E], ended by
-    termination with a positive reward on the last step.
+    termination with a positive reward on the last step; None in worlds without success.
     """
 
     returns: np.ndarray
     lengths: np.ndarray
-    successes: np.ndarray
+    successes: np.ndarray | None
 
 
 class Rollout:
@@ -89,8 +92,9 @@ class Rollout:
             dtype = torch.float32
         else:
             raise ValueError(f"rollout: observation space must be a flat MultiDiscrete or a flat Box, got {space}")
-        if not isinstance(world.action_space, gymnasium.spaces.Discrete):
-            raise ValueError(f"rollout: action space must be Discrete, got {world.action_space}")
+        discrete = isinstance(world.action_space, gymnasium.spaces.Discrete)
+        if not discrete and not (isinstance(world.action_space, gymnasium.spaces.Box) and world.action_space.shape):
+            raise ValueError(f"rollout: action space must be Discrete or a flat Box, got {world.action_space}")
         self.num_steps = steps
         zeros = partial(torch.zeros, pin_memory=pinned)
         self.columns = dict(world.columns)
@@ -102,7 +106,8 @@ class Rollout:
         wide = self.row_width > width
         self.rows = zeros(steps + 1, envs, self.row_width, dtype=dtype) if wide else self.obs
         self.next_rows = zeros(steps, envs, self.row_width, dtype=dtype) if wide else self.next_obs
-        self.action = zeros(steps, envs, dtype=torch.int64)
+        act_shape = world.action_space.shape or ()
+        self.action = zeros(steps, envs, *act_shape, dtype=torch.int64 if discrete else torch.float32)
         self.log_prob = zeros(steps, envs)
         self.value = zeros(steps, envs, streams)
         self.reward = np.zeros((steps, envs))
@@ -175,7 +180,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
     wide, width = r.rows is not r.obs, r.obs.shape[2]
     r.rows[0] = r.rows[-1]
     r.state[0] = r.state[-1]
-    rows, next_rows, action = r.rows.numpy(), r.next_rows.numpy(), r.action.numpy()
+    rows, next_rows = r.rows.numpy(), r.next_rows.numpy()
     terminated, truncated = r.terminated.numpy(), r.truncated.numpy()
     returns, lengths, successes = [], [], []
     for t in range(r.num_steps):
@@ -183,7 +188,7 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         if wide:
             r.obs[t] = r.rows[t, :, :width]
         learner.act(r.obs[t], r.state[t], out=Act(r.action[t], r.log_prob[t], r.value[t], after))
-        world.step(action[t], next_rows[t], rows[t + 1], r.reward[t], terminated[t], truncated[t])
+        world.step(learner.played(r.action[t]), next_rows[t], rows[t + 1], r.reward[t], terminated[t], truncated[t])
         r.episode_return += r.reward[t]
         r.episode_length += 1
         ended = np.flatnonzero(terminated[t] | truncated[t])
@@ -213,6 +218,6 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
     stats = EpisodeStats(
         np.concatenate([np.zeros(0), *returns]),
         np.concatenate([np.zeros(0, np.int64), *lengths]),
-        np.concatenate([np.zeros(0, bool), *successes]),
+        np.concatenate([np.zeros(0, bool), *successes]) if world.succeeds else None,
     )
     return transitions, stats

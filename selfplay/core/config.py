@@ -39,6 +39,16 @@ class PPOConfig(BaseModel):
         None, gt=0, description="no further epoch once an epoch's mean KL (nats, Schulman's r - 1 - log r) is above it"
     )
     hidden: tuple[Width, ...] = Field((64, 64), min_length=1, description="widths of the shared layers, ReLU between")
+    activation: Literal["relu", "tanh"] = Field("relu", description="between the layers")
+    critic: Literal["shared", "own"] = Field(
+        "shared", description="own: the values have layers of their own, not the policy's"
+    )
+    normalise_obs: bool = Field(
+        True, description="vectors are seen with mean 0 and deviation 1 by what was met so far; tokens never are"
+    )
+    log_std: float = Field(
+        0.0, ge=-10, le=2, description="where the log deviation of continuous actions starts; ±1 are an action's bounds"
+    )
     memory: Literal["none", "gru"] = Field(
         "none", description="gru: the last shared layer is a gated recurrent unit that remembers the episode so far"
     )
@@ -51,8 +61,8 @@ class PPOConfig(BaseModel):
     )
     fused: bool = Field(
         True,
-        description="the hand-written gradient where there is one (CPU, tokens, discrete actions, two widths divisible "
-        "by 4, with a memory by 8), else and with false: autograd",
+        description="the hand-written gradient where there is one (tokens and discrete actions: CPU, two widths "
+        "divisible by 4, with a memory by 8; vectors and continuous actions: no memory), else and with false: autograd",
     )
 
     @model_validator(mode="after")
@@ -62,4 +72,6 @@ class PPOConfig(BaseModel):
                 f'hidden: memory "{self.memory}" needs at least two widths, such as 64,64 (encoder, memory), '
                 f"got {self.hidden[0]}"
             )
+        if self.memory != "none" and (self.critic != "shared" or self.activation != "relu"):
+            raise ValueError(f'memory: "{self.memory}" goes with critic "shared" and activation "relu" only')
         return self

@@ -20,12 +20,13 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
     after, successor = np.empty_like(rows), np.empty_like(rows)
     reward, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     returns, lengths, successes = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    state, action = learner.initial_state(count), np.zeros(count, np.int64)
+    state = learner.initial_state(count)
+    action = np.zeros((count, *(world.action_space.shape or ())), world.action_space.dtype)
     playing = np.arange(count)
     while len(playing):
         remembered = state[playing]
         act = learner.act(torch.from_numpy(rows[playing, :width]), remembered, deterministic)
-        action[playing] = act.action.cpu().numpy()
+        action[playing] = learner.played(act.action)
         if learner.memory:
             state[playing] = act.state.cpu()
         world.step(action, successor, after, reward, terminated, truncated)
@@ -35,15 +36,15 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
         successes[playing] = terminated[playing] & (reward[playing] > 0)
         playing = playing[~ended]
         rows, after = after, rows
-    return EpisodeStats(returns, lengths, successes)
+    return EpisodeStats(returns, lengths, successes if world.succeeds else None)
 
 
 def summary(episodes: EpisodeStats) -> dict[str, float]:
-    """Success, mean return and mean length; empty where no episode ended."""
+    """Success (where there is such a thing), mean return and mean length; empty where no episode ended."""
     if not len(episodes.returns):
         return {}
-    return {
-        "success": float(episodes.successes.mean()),
+    success = {} if episodes.successes is None else {"success": float(episodes.successes.mean())}
+    return success | {
         "return": float(episodes.returns.mean()),
         "length": float(episodes.lengths.mean()),
     }

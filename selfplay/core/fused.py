@@ -25,6 +25,8 @@ def fits(policy: ActorCritic) -> bool:
         isinstance(policy.encoder, BagEncoder)
         and isinstance(policy.distribution, Categorical)
         and policy.memory == 0
+        and policy.activation == "relu"
+        and policy.critic is None
         and len(policy.layers) == 1
         and policy.policy_head.in_features % 4 == 0
         and policy.encoder.table.shape[1] % 4 == 0

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from selfplay.core import fused, fused_gru, kernels
+from selfplay.core import dense, fused, fused_gru, kernels
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.policy import ActorCritic
@@ -19,7 +19,7 @@ from selfplay.core.sequences import Sequences, sequence_loss
 class Gradients:
     """Gradients of `policy`'s loss under `config`, written to `adam.gradient`.
 
-    fused: the hand-written network in use, None for autograd.
+    fused: the hand-written network in use that also acts; dense: the one that does not. None for autograd.
     """
 
     def __init__(self, policy: ActorCritic, adam: Adam, config: PPOConfig) -> None:
@@ -29,9 +29,14 @@ class Gradients:
             self.fused = fused.FusedNetwork(policy, adam)
         elif config.fused and fused_gru.fits(policy):
             self.fused = fused_gru.FusedGRU(policy, adam)
+        self.dense = dense.DenseNetwork(policy, adam) if config.fused and dense.fits(policy, config) else None
 
     def of(self, steps: Minibatch, cut: Sequences | None) -> Callable[[Tensor], dict[str, float]]:
         """A function from the numbers of a minibatch's rows (with `cut`: sequences), int64 [B], to its metrics."""
+        if self.dense is not None:
+            normaliser = self.policy.normaliser
+            seen = steps.obs if normaliser is None else normaliser(steps.obs)
+            return partial(self._by_hand, self.dense, steps, seen)
         if self.fused is None:
             return partial(self._autograd, steps, cut)
         fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
@@ -42,6 +47,10 @@ class Gradients:
         else:
             loss_gradient = partial(self.fused.loss_gradient, samples)
         return lambda index: loss_gradient(index.numpy(), self.config)
+
+    def _by_hand(self, network: dense.DenseNetwork, steps: Minibatch, seen: Tensor, index: Tensor) -> dict[str, float]:
+        self.adam.mark_all()
+        return network.loss_gradient(steps.take(index), seen[index], self.config)
 
     def _autograd(self, steps: Minibatch, cut: Sequences | None, index: Tensor) -> dict[str, float]:
         self.adam.gradient.zero_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
 
 
 class Act(NamedTuple):
-    """One action each for B observations: action int64 [B], log_prob float32 [B] (nats), value float32 [B, K].
+    """One action each for B observations: action int64 [B] or float32 [B, A], log_prob float32 [B] (nats), value
+    float32 [B, K].
 
     state: float32 [B, H], what is remembered after having seen them; left out without a memory.
     """
@@ -63,8 +65,10 @@ class Learner:
         with torch.random.fork_rng(devices=[]), _one_thread():
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
             self.policy = ActorCritic(
-                observation_space, action_space, config.hidden, len(self.streams), recurrent=config.memory == "gru"
-            )
+                observation_space, action_space, config.hidden, len(self.streams), config.memory == "gru",
+                activation=config.activation, own_critic=config.critic == "own", normalise=config.normalise_obs,
+                log_std=config.log_std,
+            )  # fmt: skip
         self.policy.to(self.device)
         self.adam = Adam(self.policy)
         self.generator = torch.Generator(self.device)
@@ -188,6 +192,10 @@ class Learner:
             state = self.act(batch.obs[where], batch.state[where], deterministic=True).state
         return self.value(batch.next_obs[where], state)
 
+    def played(self, action: Tensor) -> np.ndarray:
+        """What a world is given for `action` [B, …]: continuous actions in its own units, inside its bounds."""
+        return self.policy.distribution.played(action).cpu().numpy()
+
     def factor(self, name: str) -> float:
         """What a unit of the reward of source `name` counts for now: weight over running deviation."""
         stream = next(stream for stream in self.streams if stream.source.name == name)
@@ -227,7 +235,8 @@ class Learner:
         self._raw = dict.fromkeys(self._scales, 0.0)
         cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
-            paid = [self._pay(batch, place) for place, batch in zip(places, batches, strict=True)]
+            seen = [self._as_played(batch) for batch in batches]
+            paid = [self._pay(batch, place) for place, batch in zip(places, seen, strict=True)]
             steps, rows = self._flatten(batches, paid)
             metrics |= self._describe(steps, rows, paid)
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
@@ -235,12 +244,21 @@ class Learner:
                 steps, rows = self._append(steps, rows, demonstrations)
         if self.config.learning_rate > 0:
             metrics |= self._optimise(steps, rows, cut)
+        if self.policy.normaliser is not None:  # not before: what was acted on is learnt from as it was seen
+            for batch in batches:
+                self.policy.normaliser.update(batch.obs[batch.mask])
         for stream in self.streams:
-            fitted = [stream.source.fit(batch) for batch in batches]
+            fitted = [stream.source.fit(batch) for batch in seen]
             for key in fitted[0]:
                 metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
         self.updates += 1
         return metrics
+
+    def _as_played(self, batch: Transitions) -> Transitions:
+        """What sources are shown: continuous actions as the world was given them."""
+        if self.policy.distribution.spreads == 0:
+            return batch
+        return replace(batch, action=self.policy.distribution.played(batch.action))
 
     def _pay(self, batch: Transitions, place: int) -> Tensor:
         """Float32 [T, N, K]: what every stream pays, 0 where nothing was played.

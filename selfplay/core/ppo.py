@@ -56,7 +56,7 @@ def loss_of(
 
     Metrics: loss, surrogate (the first term), value_loss, entropy (nats), approx_kl (nats, mean of ρ - 1 - log ρ),
     clip_fraction, entropy_to_surrogate (length of the entropy bonus's gradient to the policy head's weights over the
-    length of the surrogate's: above 1 the bonus steers).
+    length of the surrogate's: above 1 the bonus steers; with continuous actions, to the deviations).
     """
     log_ratio = policy.distribution.log_prob(parameters, minibatch.action) - minibatch.log_prob
     ratio = log_ratio.exp()
@@ -78,7 +78,7 @@ def loss_of(
     metrics["approx_kl"] = (ratio - 1 - log_ratio).mean()
     metrics["clip_fraction"] = ((ratio - 1).abs() > config.clip).float().mean()
     if parameters.requires_grad:
-        head = policy.policy_head.weight
+        head = policy.policy_head.weight if policy.log_std is None else policy.log_std
         (of_surrogate,) = torch.autograd.grad(surrogate, head, retain_graph=True)
         (of_bonus,) = torch.autograd.grad(config.entropy * entropy, head, retain_graph=True)
         metrics["entropy_to_surrogate"] = of_bonus.norm() / of_surrogate.norm().clamp_min(SMALLEST)

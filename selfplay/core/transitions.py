@@ -121,6 +121,11 @@ class Transitions:
                     f"transitions: actions must be in 0 … {action_space.n - 1}, "
                     f"got {int(played.min())} … {int(played.max())}"
                 )
+        elif self.action.dtype != torch.float32 or self.action.shape[2:] != action_space.shape:
+            expected = ", ".join(["T", "N", *map(str, action_space.shape or ())])
+            raise ValueError(
+                f"transitions: action must be float32 [{expected}], got {self.action.dtype} {list(self.action.shape)}"
+            )
 
     def channel(self, name: str) -> Rows:
         """What a reward source is to look at: one of `channels`, and for "obs" `obs` unless that is among them."""

@@ -59,8 +59,10 @@ def privileged_channels(rewards: Sequence[str], bonus: BaseModel) -> set[str]:
     return wanted - {"obs"}
 
 
-def make_streams(rewards: Sequence[str], bonus: BaseModel, gamma: float, surroundings: Surroundings) -> list[Stream]:
-    """One stream for each reward, in the order given. gamma: the task's; a bonus brings its own."""
+def make_streams(
+    rewards: Sequence[str], bonus: BaseModel, gamma: float, surroundings: Surroundings, rescale_task: bool = False
+) -> list[Stream]:
+    """One stream for each reward, in the order given. gamma, rescale_task: the task's; a bonus brings its own."""
     from curiosity.catalogue import make_source
     from selfplay.core.streams import Stream
     from selfplay.rewards.task import TaskReward
@@ -68,7 +70,7 @@ def make_streams(rewards: Sequence[str], bonus: BaseModel, gamma: float, surroun
     streams = []
     for name, weight in parse_rewards(rewards).items():
         if name == TASK:
-            streams.append(Stream(TaskReward(), weight, gamma))
+            streams.append(Stream(TaskReward(), weight, gamma, rescale_task))
         else:
             config = getattr(bonus, name)
             source = make_source(name, config, surroundings)

@@ -6,13 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from envs.errors import UnmeasurableError
-from envs.noisy_tv import TVSpec
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, collect
-from selfplay.core.config import PPOConfig
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
 from selfplay.core.transitions import Transitions
@@ -20,67 +17,12 @@ from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import episode_frames, heatmap
-from selfplay.rewards.streams import (
-    TASK,
-    BonusSettings,
-    bonuses,
-    make_streams,
-    parse_rewards,
-    privileged_channels,
-    surroundings,
-)  # fmt: skip
+from selfplay.rewards.streams import TASK, bonuses, make_streams, surroundings
 from selfplay.stages.base import Report, prefixed, under
+from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
-
-class PPOStageConfig(BaseModel):
-    """Everything that `train ppo`, `train icm` and the like can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
-    rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
-    rewards: tuple[str, ...] = Field(("task=1",), description="NAME=WEIGHT, what is wanted; also --reward NAME=WEIGHT")
-    levels: int = Field(0, ge=0, le=2**20, description="how many levels there are; 0: a fresh one for every episode")
-    tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
-    tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
-    coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
-    segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
-    view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
-    eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
-    ppo: PPOConfig = PPOConfig(minibatch_size=8192)
-    bonus: BonusSettings = BonusSettings()
-
-    @field_validator("rewards")
-    @classmethod
-    def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
-        parse_rewards(rewards)
-        return rewards
-
-    @field_validator("tv")
-    @classmethod
-    def _tv(cls, tv: str) -> str:
-        return str(TVSpec.parse(tv))
-
-    @model_validator(mode="after")
-    def _something_to_hide(self) -> PPOStageConfig:
-        if self.tv_hidden and self.tv == "off":
-            raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
-        return self
-
-    @property
-    def explores(self) -> bool:
-        """Whether it is measured where the player goes."""
-        return self.coverage or set(parse_rewards(self.rewards)) != {TASK}
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """What the worlds have to show beside the policy's observation."""
-        wanted = privileged_channels(self.rewards, self.bonus) | ({"position"} if self.explores else set())
-        return tuple(sorted(wanted))
-
-
+_SUCCESS_CHART = {"success": ["rollout/success", "eval/success"]}
 _TASK_CHARTS = {
-    "success": ["rollout/success", "eval/success"],
     "return": ["rollout/return", "eval/return"],
     "length": ["rollout/length", "eval/length"],
 }
@@ -94,6 +36,8 @@ class PPOStage:
     make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for, seed
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
     `Explored` where it is measured where the player goes.
+
+    Everything about maps and televisions is left out in worlds that have none.
     """
 
     compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
@@ -107,7 +51,7 @@ class PPOStage:
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
         )
-        streams = make_streams(config.rewards, config.bonus, config.ppo.gamma, told)
+        streams = make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
         self.learner = Learner(
             self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
         )
@@ -115,8 +59,10 @@ class PPOStage:
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
         self.steps = self.iterations = 0
-        self._visits = np.zeros(self.world.engine.state.cells.shape[1:], np.int64)
-        self._searchable = True
+        grid = self._grid = isinstance(config, GridStageConfig)
+        self.explores = isinstance(config, GridStageConfig) and config.explores
+        self._visits = np.zeros(self.world.engine.state.cells.shape[1:] if grid else (0, 0), np.int64)
+        self._searchable = grid
         self._last: dict[str, float] = {}
 
     @property
@@ -125,21 +71,23 @@ class PPOStage:
         names = [stream.source.name for stream in self.learner.streams]
         paid = [name for name in names if name != TASK]
         rescaled = [stream.source.name for stream in self.learner.streams if stream.rescale]
-        charts: dict[str, dict[str, list[str]]] = {"task": dict(_TASK_CHARTS)}
+        success = _SUCCESS_CHART if self.world.succeeds else {}
+        charts: dict[str, dict[str, list[str]]] = {"task": success | _TASK_CHARTS}
         if self.config.ppo.learning_rate > 0:
             charts["learning"] = dict(_LEARNING_CHARTS)
         charts.setdefault("learning", {})["explained variance"] = [f"train/explained_variance/{name}" for name in names]
-        if self.config.explores:
+        if self.explores:
             charts["exploration"] = {
                 "share of the reachable cells, of all states, that an episode visits": [
                     "coverage/positions", "coverage/states",
                 ],
             }  # fmt: skip
+        bonus = charts.setdefault("exploration", {}) if paid or rescaled else {}
         if paid:
-            charts["exploration"]["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
+            bonus["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
         if rescaled:
-            charts["exploration"]["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
-        if self.config.tv != "off":
+            bonus["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
+        if "tv" in self.world.columns:
             charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
             if self.world.press_action is not None:
                 presses = ["tv/press_rate", "tv/press_rate_in_view", "tv/press_chance"]
@@ -153,7 +101,7 @@ class PPOStage:
         """Collect one rollout and learn from it."""
         self.learner.progress = progress
         batch, episodes = collect(self.world, self.learner, self.rollout)
-        self.steps += batch.action.numel()
+        self.steps += batch.mask.numel()
         scalars = self._explored(batch)
         scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
@@ -166,7 +114,7 @@ class PPOStage:
     def _explored(self, batch: Transitions) -> dict[str, float]:
         """Where the player went, and what the TV did to it."""
         scalars: dict[str, float] = {}
-        if self.config.explores:
+        if self.explores:
             found = self.world.drain()
             if len(found["coverage"]):
                 scalars["coverage/positions"] = float(found["coverage"].mean())
@@ -183,7 +131,7 @@ class PPOStage:
         if not self.config.eval_episodes:
             return {}
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
-        if self.config.explores and self._searchable:
+        if self.explores and self._searchable:
             world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
@@ -202,20 +150,21 @@ class PPOStage:
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
-        with self.learner.aside(self._eval_seed):
-            world = self.make_world(1, self._world_seed, False)
-            pictures["rollout/episode"] = episode_frames(self.learner, world, self._eval_seed)
-        if self.config.explores:
+        if self._grid:
+            with self.learner.aside(self._eval_seed):
+                world = self.make_world(1, self._world_seed, False)
+                pictures["rollout/episode"] = episode_frames(self.learner, world, self._eval_seed)
+        if self.explores:
             pictures["coverage/visits"] = heatmap(self._visits)
             self._visits[:] = 0
         return pictures
 
     def headline(self) -> dict[str, str]:
-        """Success and return of the last rollout's episodes."""
-        return {
-            "success": f"{self._last.get('rollout/success', 0):.0%}",
-            "return": f"{self._last.get('rollout/return', 0):.2f}",
-        }
+        """Success (where there is such a thing) and return of the last rollout's episodes."""
+        words = {"return": f"{self._last.get('rollout/return', 0):.2f}"}
+        if self.world.succeeds:
+            words = {"success": f"{self._last.get('rollout/success', 0):.0%}"} | words
+        return words
 
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
         """Learner, worlds, running episodes and the step counter."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from selfplay import checkpoint
 from selfplay.config import flatten
+from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError, unknown
 from selfplay.methods import method_settings
 from selfplay.rundir import read_record
@@ -63,18 +64,16 @@ def tasks(study: Study, folder: Path, seeds: int | None = None, pattern: str = "
 
 def expected_config(arm: Arm, seed: int) -> dict[str, Any]:
     """What the run's `config.json` must hold as its configuration. UserError where an arm's settings are wrong."""
-    from envs.grid.levels import level_spec
-
     try:
-        env = f"grid/{level_spec(arm.run.env).id}"
+        spec = find_environment(arm.run.env)
     except ValueError as error:
         raise UserError(f"arm {arm.name}: {error}") from None
     try:
-        settings = method_settings(arm.run.method, arm.run.overrides)
+        settings = method_settings(arm.run.method, arm.run.overrides, family_of(spec))
     except UserError as error:
         raise UserError(f"arm {arm.name}: {error.message}") from None
     return {
-        "method": arm.run.method, "env": env, "steps": arm.run.steps, "seed": seed,
+        "method": arm.run.method, "env": full_name(spec), "steps": arm.run.steps, "seed": seed,
         "settings": settings.model_dump(mode="json"),
     }  # fmt: skip
 

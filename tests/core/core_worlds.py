@@ -75,6 +75,8 @@ def token_learner(nvec, streams=None, seed=1, **settings):
 class CueWorld:
     """Each observation is one token 1 … A; the action that it names pays 1. Every `length` steps the episode is cut."""
 
+    succeeds = True
+
     def __init__(self, num_envs, actions=4, length=3, terminates=False, pays_always=False):
         self.num_envs, self.actions, self.length = num_envs, actions, length
         self.terminates, self.pays_always = terminates, pays_always
@@ -108,6 +110,8 @@ class RecallWorld:
     Between them the observation is 0, at the last step A + 1. Episodes terminate, each environment at its own time.
     """
 
+    succeeds = True
+
     def __init__(self, num_envs, actions=2, length=5):
         self.num_envs, self.actions, self.length = num_envs, actions, length
         self.observation_space = gymnasium.spaces.MultiDiscrete([actions + 2])
@@ -137,6 +141,8 @@ class RecallWorld:
 
 class Corridor:
     """Rooms 1, 2, 3; any action goes to the next, and pays 1. The way out, 4, ends the episode: nobody acts there."""
+
+    succeeds = True
 
     def __init__(self, num_envs):
         self.num_envs = num_envs

@@ -64,8 +64,8 @@ def test_the_encoder_follows_the_observation_space():
     assert isinstance(encoder_for(gymnasium.spaces.Box(-1, 1, (5,)), 8), VectorEncoder)
     with pytest.raises(ValueError, match="no encoder for observation space Discrete"):
         encoder_for(gymnasium.spaces.Discrete(3), 8)
-    with pytest.raises(ValueError, match="no distribution for action space Box"):
-        ActorCritic(gymnasium.spaces.Box(-1, 1, (5,)), gymnasium.spaces.Box(-1, 1, (2,)), (8,), 1)
+    with pytest.raises(ValueError, match="no distribution for action space MultiBinary"):
+        ActorCritic(gymnasium.spaces.Box(-1, 1, (5,)), gymnasium.spaces.MultiBinary(2), (8,), 1)
 
 
 def test_shapes_of_the_policy():

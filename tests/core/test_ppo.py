@@ -27,6 +27,7 @@ class FixedPolicy(nn.Module):
         self.policy_head.weight = nn.Parameter(torch.tensor(logits).T.contiguous())
         self.values = nn.Parameter(torch.tensor(value))
         self.distribution = Categorical(len(logits[0]))
+        self.log_std = None
 
     def forward(self, obs):
         return self.policy_head(obs), self.values

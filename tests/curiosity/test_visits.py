@@ -1,6 +1,7 @@
 """Visits against dictionaries that walk through the steps one by one."""
 
 from collections import Counter as Tally
+from itertools import pairwise
 
 import gymnasium
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 from curiosity_worlds import made_up
 
-from curiosity.visits import Counter, EpisodeVisits, Keys, order_of_visit
+from curiosity.counter import GROWTH, Counter, order_of_visit
+from curiosity.visits import EpisodeVisits, Keys
 
 CPU = torch.device("cpu")
 
@@ -29,8 +31,35 @@ def test_counts_over_many_batches_equal_a_dictionary():
             expected.append(tally[key])
         assert counter.numbers(torch.from_numpy(keys)).tolist() == expected
         counter.add(torch.from_numpy(keys))
-    assert counter.keys.tolist() == sorted(tally)
-    assert counter.counts.tolist() == [tally[key] for key in sorted(tally)]
+    assert len(counter) == len(tally)
+    state = counter.state_dict()
+    assert state["keys"].tolist() == sorted(tally)
+    assert state["counts"].tolist() == [tally[key] for key in sorted(tally)]
+
+
+def test_a_counter_keeps_few_tables_and_saving_changes_none_of_its_answers():
+    """300 batches of new and old keys, and a copy that is saved and loaded anew after each."""
+    rng, counter, tally, copy = np.random.default_rng(0), Counter(CPU), Tally(), Counter(CPU)
+    met, most = np.zeros(0, np.int64), 0
+    for _ in range(300):
+        keys = rng.integers(-(2**62), 2**62, rng.integers(0, 9))
+        keys = np.concatenate([keys, keys[:2], rng.choice(met, min(len(met), 5))])
+        met = np.concatenate([met, keys])
+        expected = [tally[key] + keys[:i].tolist().count(key) + 1 for i, key in enumerate(keys.tolist())]
+        tally.update(keys.tolist())
+        for one in (counter, copy):
+            assert one.numbers(torch.from_numpy(keys)).tolist() == expected
+            one.add(torch.from_numpy(keys))
+        anew = Counter(CPU)
+        anew.load_state_dict(copy.state_dict())
+        copy = anew
+        sizes = [len(table.keys) for table in counter.tables]
+        assert all(long >= GROWTH * short for long, short in pairwise(sizes))
+        most = max(most, len(sizes))
+    assert most > 3
+    assert len(copy.tables) == 1
+    for key, tensor in counter.state_dict().items():
+        assert torch.equal(tensor, copy.state_dict()[key])
 
 
 @pytest.mark.parametrize("world", ["grid", "vectors"])
@@ -67,9 +96,37 @@ def test_keys_tell_rows_apart():
     assert torch.equal(keys[[9, 4]], Keys(gymnasium.spaces.MultiDiscrete([7] * 5), 0, 0.5, CPU)(rows[[9, 4]]))
 
 
+def line(*numbers):
+    return torch.tensor(numbers)[:, None]
+
+
 def test_vectors_are_told_apart_by_bins():
-    # Bins of .5: -.1 is in bin -1; .0 and .49 in 0; .5 in 1.
-    key = Keys(gymnasium.spaces.Box(-1, 1, (1,)), 0, 0.5, CPU)
-    keys = key(torch.tensor([[-0.1], [0.0], [0.49], [0.5]])).tolist()
-    assert keys[1] == keys[2]
-    assert len(set(keys)) == 3
+    """Of width .5: ten widths touch eleven; more than a width apart is never alike."""
+    box = gymnasium.spaces.Box(-9, 9, (1,))
+    for seed in range(20):
+        key = Keys(box, seed, 0.5, CPU)
+        assert len(key(torch.linspace(-2.5, 2.5, 5001)[:, None]).unique()) == 11
+        apart = key(line(-0.51, 0.0, 0.51, 1.02)).tolist()
+        assert len(set(apart)) == 4
+        for edge in (-0.5, 0.0, 0.5, 1.0):  # rounding does not decide
+            assert len(set(key(line(edge - 1e-6, edge, edge + 1e-6)).tolist())) == 1
+
+
+def test_numbers_share_a_bin_the_more_often_the_nearer_they_are():
+    """.125 apart in bins of .5: with a chance of 3/4, each number of a vector by itself; of 4,000, ± 4 deviations."""
+    box, shared = gymnasium.spaces.Box(-9, 9, (2,)), []
+    for seed in range(4000):
+        keys = Keys(box, seed, 0.5, CPU)(torch.tensor([[0.0, 0.0], [0.125, 0.0], [0.125, 0.125]])).tolist()
+        shared.append([keys[0] == keys[1], keys[0] == keys[2]])
+    np.testing.assert_allclose(np.mean(shared, 0), [0.75, 0.75**2], atol=4 * 0.5 / 4000**0.5)
+
+
+@pytest.mark.parametrize("world", ["grid", "vectors"])
+def test_many_rows_have_the_keys_that_each_has_alone(world):
+    tokens, box = gymnasium.spaces.MultiDiscrete([9] * 3), gymnasium.spaces.Box(-9, 9, (3,))
+    rows = torch.from_numpy(np.random.default_rng(0).integers(0, 9, (5000, 3)).astype(np.uint8))
+    key = Keys(tokens if world == "grid" else box, 0, 0.1, CPU)
+    keys = key(rows if world == "grid" else rows.float())
+    assert len(keys) == 5000
+    for i in range(0, 5000, 97):
+        assert keys[i] == key(rows[i : i + 1] if world == "grid" else rows[i : i + 1].float())

@@ -76,7 +76,7 @@ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
 from selfplay.cli import main
 main(["methods"], standalone_mode=False)
 import selfplay.train, selfplay.methods
-[method.defaults() for method in selfplay.methods.METHODS.values()]
+[method.defaults(method.families[0]) for method in selfplay.methods.METHODS.values()]
 import torch
 """
     assert "GOMP_SPINCOUNT = '2000'" in run_python(code).stderr

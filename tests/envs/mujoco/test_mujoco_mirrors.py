@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
@@ -104,9 +105,33 @@ def test_episodes_start_as_gymnasiums_do(name):
             slack = 0.02 * (high - low)
             assert low - slack <= mine[:, k].min() <= low + slack
             assert high - slack <= mine[:, k].max() <= high + slack
+    # Variances, all numbers together: a sample's has a relative deviation of at most √(2/n), that of normal noise.
+    spread = mine[:, ~still].var(axis=0) / theirs[:, ~still].var(axis=0)
+    assert abs(spread.mean() - 1) < 4.5 * np.sqrt(4 / count / len(spread))
     squares = np.hstack([mine[:, ~still], mine[:, ~still] ** 2]), np.hstack([theirs[:, ~still], theirs[:, ~still] ** 2])
     related = [np.corrcoef(part.T) for part in squares]
     assert np.abs(related[0] - related[1]).max() < 6.4 / np.sqrt(count)
+
+
+@pytest.mark.parametrize("name", MIRRORS)
+def test_from_our_own_starts_gymnasium_goes_the_same_way(name):
+    ours = MujocoVectorEnv(name, 3, autoreset_mode=AutoresetMode.DISABLED)
+    shown, _ = ours.reset(seed=1)
+    now, space = ours.engine.moment(), ours.single_action_space
+    rng = np.random.default_rng(0)
+    for env, qpos, qvel, first in zip(
+        3 * [gym.make(name).unwrapped], now.qpos.copy(), now.qvel.copy(), shown, strict=True
+    ):
+        mujoco.mj_resetData(env.model, env.data)
+        env.set_state(qpos, qvel)
+        np.testing.assert_array_equal(env._get_obs(), first)
+    for _ in range(5):
+        actions = rng.uniform(space.low, space.high, (3, len(space.low))).astype(np.float32)
+        found, expected = ours.step(actions), env.step(actions[2])
+        np.testing.assert_allclose(found[0][2], expected[0], rtol=0, atol=1e-9)
+        assert found[1][2] == pytest.approx(expected[1], abs=1e-9)
+        if found[2].any():
+            break
 
 
 def test_middle_of_an_episode():

@@ -1,0 +1,70 @@
+"""Observations with mean 0 and deviation 1, by what was seen so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+BOUND = 10.0
+"""How many deviations from the mean an observation may be; what is farther is moved there."""
+SPREAD = 1e-8
+"""Added to a variance before its root is divided by."""
+
+
+class Normaliser(nn.Module):
+    """(x - mean) / deviation of each of D numbers, over all that `update` was given, inside ±`BOUND`.
+
+    Part of the policy, and saved with it: weights mean nothing without it. Before the first `update` it only bounds.
+    Moments are merged as in Chan et al. 1979, in float64. Buffers: count [], mean [D], square [D] (Σ (x - mean)²).
+    """
+
+    count: Tensor
+    mean: Tensor
+    square: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        for name, shape in (("count", ()), ("mean", (size,)), ("square", (size,))):
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        self._ready()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32 [..., D] to the same."""
+        return ((x - self._shift) * self._factor).clamp(-BOUND, BOUND)
+
+    @torch.no_grad()
+    def update(self, x: Tensor) -> None:
+        """Take in x [B, D]; the sums do not depend on the number of threads. Not finite: `FloatingPointError`."""
+        rows = x.cpu().numpy().astype(np.float64)
+        if not len(rows):
+            return
+        mean = rows.mean(0)
+        square = ((rows - mean) ** 2).sum(0)
+        if not np.isfinite(square).all():
+            odd = int(np.flatnonzero(~np.isfinite(square))[0])
+            raise FloatingPointError(f"policy: number {odd} of an observation is not finite, or too large to square")
+        device, before = self.mean.device, float(self.count)
+        total = before + len(rows)
+        new_mean, new_square = torch.from_numpy(mean).to(device), torch.from_numpy(square).to(device)
+        delta = new_mean - self.mean
+        self.square += new_square + delta**2 * (before * len(rows) / total)
+        self.mean += delta * (len(rows) / total)
+        self.count.fill_(total)
+        self._ready()
+
+    def _ready(self) -> None:
+        """What `forward` needs, in float32."""
+        variance = self.square / self.count if self.count > 0 else torch.ones_like(self.square)
+        self._shift = self.mean.float()
+        self._factor = (variance + SPREAD).rsqrt().float()
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        """Module.to and the like also move what was made ready."""
+        super()._apply(fn, recurse)
+        self._ready()
+        return self
+
+    def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
+        super()._load_from_state_dict(*args)
+        self._ready()

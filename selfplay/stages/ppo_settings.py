@@ -1,0 +1,83 @@
+"""The settings of the stage of one learner, for worlds of either family."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from envs.noisy_tv import TVSpec
+from selfplay.core.config import PPOConfig
+from selfplay.rewards.streams import TASK, BonusSettings, parse_rewards, privileged_channels
+
+
+class PPOStageConfig(BaseModel):
+    """What `train ppo`, `train icm` and the like can be told of any world."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds stepped at once")
+    rollout_steps: int = Field(64, ge=1, description="steps of every world between two updates")
+    rewards: tuple[str, ...] = Field(("task=1",), description="NAME=WEIGHT, what is wanted; also --reward NAME=WEIGHT")
+    rescale_task: bool = Field(
+        False, description="divide the task's reward by the running deviation of its discounted sum"
+    )
+    eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    ppo: PPOConfig = PPOConfig(minibatch_size=8192)
+    bonus: BonusSettings = BonusSettings()
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
+        parse_rewards(rewards)
+        return rewards
+
+
+class GridStageConfig(PPOStageConfig):
+    """And what it can be told of grid worlds."""
+
+    levels: int = Field(0, ge=0, le=2**20, description="how many levels there are; 0: a fresh one for every episode")
+    tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
+    tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
+    coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
+    segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
+    view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
+
+    @field_validator("tv")
+    @classmethod
+    def _tv(cls, tv: str) -> str:
+        return str(TVSpec.parse(tv))
+
+    @model_validator(mode="after")
+    def _something_to_hide(self) -> GridStageConfig:
+        if self.tv_hidden and self.tv == "off":
+            raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
+        return self
+
+    @property
+    def explores(self) -> bool:
+        """Whether it is measured where the player goes."""
+        return self.coverage or set(parse_rewards(self.rewards)) != {TASK}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What the worlds have to show beside the policy's observation."""
+        wanted = privileged_channels(self.rewards, self.bonus) | ({"position"} if self.explores else set())
+        return tuple(sorted(wanted))
+
+
+class MujocoStageConfig(PPOStageConfig):
+    """And what it is told by default of MuJoCo's worlds."""
+
+    num_envs: int = Field(32, ge=1, le=2**31 - 1, description="worlds stepped at once")
+    rescale_task: bool = Field(
+        True, description="divide the task's reward by the running deviation of its discounted sum"
+    )
+    eval_episodes: int = Field(32, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    ppo: PPOConfig = PPOConfig(
+        minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
+    )
+
+    @model_validator(mode="after")
+    def _no_channels(self) -> MujocoStageConfig:
+        if privileged := sorted(privileged_channels(self.rewards, self.bonus)):
+            raise ValueError(f"bonus: MuJoCo worlds have no channel {privileged[0]!r}, expected reads or keys = obs")
+        return self

@@ -1,0 +1,48 @@
+"""Learning in MuJoCo's worlds, and what the commands say of them."""
+
+import pytest
+
+from selfplay.environments import find_environment, full_name
+from selfplay.errors import UserError
+from selfplay.evaluate import load_run
+from selfplay.methods import method_settings
+from selfplay.train import build_stage, run_training
+
+
+def test_a_pole_is_balanced():
+    settings = method_settings("ppo", {"ppo.learning_rate": "0.001"}, "mujoco")
+    stage = build_stage("ppo", find_environment("mujoco/InvertedPendulum-v5"), settings, 3, "cpu")
+    before = stage.scores(16, 9)["task"]["return"]
+    while stage.steps < 24_000:
+        stage.iterate(0)
+    after = stage.scores(16, 9, deterministic=True)["task"]["return"]
+    assert before < 20 < 150 < after  # a step upright pays 1
+
+
+def test_names_of_environments():
+    assert full_name(find_environment("mujoco/Ant-v5")) == "mujoco/Ant-v5"
+    assert full_name(find_environment("DoorKey-5x5-v0")) == full_name(find_environment("grid/DoorKey-5x5-v0"))
+    with pytest.raises(ValueError, match=r"unknown family of environments 'mujco'.*nearest is 'mujoco'"):
+        find_environment("mujco/Ant-v5")
+    with pytest.raises(ValueError, match="nearest is 'mujoco/Ant-v5'"):
+        find_environment("mujoco/Art-v5")
+
+
+def test_what_mujoco_worlds_do_not_have_is_one_line(tmp_path):
+    def train(method, **overrides):
+        run_training(method, "mujoco/Reacher-v5", steps=10, run_dir=tmp_path / "a", overrides=overrides, quiet=True)
+
+    with pytest.raises(UserError, match=r"alice-bob has no mujoco worlds \(expected one of grid/…\)"):
+        train("alice-bob")
+    with pytest.raises(UserError, match="MuJoCo worlds have no channel 'position'"):
+        train("counts", **{"bonus.counts.reads": "position"})
+    with pytest.raises(UserError, match="unknown key 'view_size'"):
+        train("ppo", view_size="5")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_run_is_not_evaluated_in_the_other_family(tmp_path):
+    small = {"num_envs": "4", "rollout_steps": "8", "eval_episodes": "0", "ppo.minibatch_size": "32"}
+    run = run_training("ppo", "mujoco/Reacher-v5", steps=32, run_dir=tmp_path / "run", overrides=small, quiet=True)
+    with pytest.raises(UserError, match="learnt in mujoco worlds, expected mujoco/"):
+        load_run(run, "grid/DoorKey-5x5-v0")
