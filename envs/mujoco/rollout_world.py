@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from envs.mujoco.goals import GoalWorld
 from envs.mujoco.state import MujocoState
 from envs.mujoco.vector_env import MujocoVectorEnv
 from envs.mujoco.world import World
+
+CHANNELS = ("position",)
+"""What can be written beside observations. No player sees it."""
 
 
 class MujocoWorld:
     """N environments of one world. What its methods take and give is written at `selfplay.core.collect.World`.
 
     Observations are float32 [N, D]; all else is `MujocoVectorEnv`'s. threads: of MuJoCo's pool, by default numba's.
+    channels: what else is written, from `CHANNELS`. Rows then are wider, float32 [N, W]: first the D numbers of which
+    alone `observation_space` speaks, then each channel's. "position" is that of the agent, x and y (m), in worlds whose
+    goals have it.
 
-    succeeds: False, for an episode that terminates is none that was solved.
-    press_action: None, for there is no television.
+    succeeds: whether the world says so.  press_action: None, for there is no television.
     """
 
-    succeeds = False
     press_action: int | None = None
 
-    def __init__(self, world: str | World, num_envs: int, threads: int | None = None) -> None:
+    def __init__(
+        self, world: str | World, num_envs: int, threads: int | None = None, channels: Sequence[str] = ()
+    ) -> None:
         self.env = MujocoVectorEnv(
             world, num_envs, autoreset_mode=AutoresetMode.DISABLED, dtype=np.float32, threads=threads
         )
         self.num_envs = self.env.num_envs
         self.observation_space = self.env.single_observation_space
         self.action_space = self.env.single_action_space
-        self.row_width = int(self.env.observe().shape[1])
-        self.columns = {"obs": slice(0, self.row_width)}
+        self.succeeds = self.env.world.succeeds
+        self._obs = slice(0, len(self.env.observe([0])[0]))
+        self.columns = {"obs": self._obs}
         self.channel_spaces: dict[str, spaces.Space] = {"obs": self.observation_space}
+        self._position: slice | None = None
+        if _checked(channels, self.env.world):
+            self._position = slice(self._obs.stop, self._obs.stop + 2)
+            self.columns["position"] = self._position
+            self.channel_spaces["position"] = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+        self.row_width = max(part.stop for part in self.columns.values())
         self.pixels: dict[str, np.ndarray] = {}
 
     def reset(self, seed: int | None) -> np.ndarray:
-        """Begin episodes everywhere; the first observations, float32 [N, D]. seed None: go on with the streams."""
-        return self.env.reset(seed=seed)[0]
+        """Begin episodes everywhere; the first rows, float32 [N, W]. seed None: go on with the streams."""
+        rows = np.empty((self.num_envs, self.row_width), np.float32)
+        self._write(self.env.reset(seed=seed)[0], rows)
+        return rows
 
     def step(
         self,
@@ -51,9 +68,13 @@ class MujocoWorld:
         truncated_out: np.ndarray,
     ) -> None:
         """Step all worlds with action float32 [N, A]."""
-        next_obs_out[:], reward_out[:], terminated_out[:], truncated_out[:], _ = self.env.step(action)
+        observation, reward_out[:], terminated_out[:], truncated_out[:], _ = self.env.step(action)
+        self._write(observation, next_obs_out)
         ended = terminated_out | truncated_out
-        obs_out[:] = self.env.reset(options={"reset_mask": ended})[0] if ended.any() else next_obs_out
+        if ended.any():
+            self._write(self.env.reset(options={"reset_mask": ended})[0], obs_out)
+        else:
+            obs_out[:] = next_obs_out
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state, copied."""
@@ -62,3 +83,19 @@ class MujocoWorld:
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `state_dict`."""
         self.env.restore(MujocoState(*(np.asarray(state[field.name]) for field in fields(MujocoState))))
+
+    def _write(self, observation: np.ndarray, rows: np.ndarray) -> None:
+        """Write what is now into `rows` float32 [N, W]."""
+        rows[:, self._obs] = observation
+        if self._position is not None:
+            rows[:, self._position] = self.env.positions()
+
+
+def _checked(channels: Sequence[str], world: World) -> bool:
+    """Whether positions are wanted; ValueError for what is no channel, or where the world has no positions."""
+    for name in channels:
+        if isinstance(channels, str) or name not in CHANNELS:
+            raise ValueError(f"channels is {channels!r}, expected a sequence of names from {', '.join(CHANNELS)}")
+        if not isinstance(world, GoalWorld) or name not in world.places:
+            raise ValueError(f"channels names {name!r}, {type(world).__name__} has none: expected a world with goals")
+    return bool(channels)

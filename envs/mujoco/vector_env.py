@@ -160,6 +160,10 @@ class MujocoVectorEnv(VectorEnv):
         """What environments `ids` (None: all) have achieved: float64 [M, G], metres; see `envs.mujoco.goals`."""
         return self._goals().achieved(self.engine.moment(ids=slice(None) if ids is None else ids).qpos).copy()
 
+    def positions(self, ids: Any = None) -> np.ndarray:
+        """Where the agents of environments `ids` (None: all) are: float32 [M, 2], x and y, metres."""
+        return self.achieved_goal(ids)[:, self._goals().places["position"]].astype(np.float32)
+
     def desired_goal(self, ids: Any = None) -> np.ndarray:
         """What environments `ids` (None: all) are asked for in this episode: float64 [M, G], metres."""
         self._goals()

@@ -50,12 +50,14 @@ class World(ABC):
     mission: what is asked for, in a few words.
     frame_skip: MuJoCo's substeps in a step.  max_steps: steps until truncation.
     reads: what is needed beside positions and velocities, by name.
+    succeeds: whether an episode that terminates with a positive reward is a success.
     """
 
     mission: ClassVar[str]
     frame_skip: ClassVar[int]
     max_steps: ClassVar[int]
     reads: ClassVar[Mapping[str, Reading]] = {}
+    succeeds: ClassVar[bool] = False
 
     @abstractmethod
     def model(self) -> mujoco.MjModel:
