@@ -7,6 +7,7 @@ import difflib
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.world import World
 from envs.mujoco.worlds.ant import Ant
+from envs.mujoco.worlds.block_push import BlockPush, TwoBlocks
 from envs.mujoco.worlds.gymnasium_world import GymnasiumWorld
 from envs.mujoco.worlds.half_cheetah import HalfCheetah
 from envs.mujoco.worlds.hopper import Hopper
@@ -29,6 +30,8 @@ GOAL_WORLDS: dict[str, type[GoalWorld]] = {
     "PointMaze-Medium-v0": PointMazeMedium,
     "PointMaze-Large-v0": PointMazeLarge,
     "Corridor-v0": Corridor,
+    "BlockPush-v0": BlockPush,
+    "BlockPush-Two-v0": TwoBlocks,
 }
 """Our own, for goals and self-play."""
 

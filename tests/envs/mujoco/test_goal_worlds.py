@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 from envs.mujoco import MujocoEnv, MujocoVectorEnv
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.worlds import GOAL_WORLDS, world
+from envs.mujoco.worlds.block_push import BlockPush
 
 MAZES = [name for name, kind in GOAL_WORLDS.items() if issubclass(kind, MazeWorld)]
 
@@ -111,3 +112,53 @@ def test_clear_errors():
         type(worlds.world)(goal="position")
     with pytest.raises(ValueError, match="Reacher has no goals"):
         MujocoEnv("Reacher-v5").worlds.achieved_goal()
+
+
+@pytest.mark.parametrize("name", ["BlockPush-v0", "BlockPush-Two-v0"])
+def test_blocks_ball_and_goals_start_apart_and_everywhere(name):
+    worlds = disabled(name, 3000)
+    start, goal = worlds.achieved_goal(), worlds.desired_goal()
+    for places in (start, goal):
+        assert np.abs(places).max() < 0.9
+        assert np.abs(places.min(axis=0) + 0.9).max() < 0.02
+        assert np.abs(places.max(axis=0) - 0.9).max() < 0.02
+        things = places.reshape(3000, -1, 2)
+        for k in range(1, things.shape[1]):
+            assert np.hypot(*(things[:, 0] - things[:, k]).T).min() > 0.1 + 0.15 * np.sqrt(2) - 1e-9
+        if things.shape[1] == 3:
+            assert np.hypot(*(things[:, 1] - things[:, 2]).T).min() > 0.3 * np.sqrt(2) - 1e-9
+    angle = worlds.engine.moment().qpos[:, 4]
+    assert np.abs(np.quantile(angle, [0, 0.25, 0.5, 0.75, 1]) / (np.pi / 4) - [-1, -0.5, 0, 0.5, 1]).max() < 0.06
+    assert not worlds.engine.moment().qvel.any()
+    assert not worlds.reached(start, goal).any()
+
+
+def test_what_counts_can_be_chosen():
+    """By hand, ball and block: the ball is off by .05 and the block by .2, then the other way round. Tolerance: .1."""
+    achieved = np.zeros((2, 4))
+    desired = np.array([[0.05, 0.0, 0.0, 0.2], [0.0, 0.2, 0.05, 0.0]])
+    task = world("BlockPush-v0")
+    assert task.reached(achieved, desired).tolist() == [False, True]
+    assert task.reached(achieved, desired, ["position"]).tolist() == [True, False]
+    assert task.reached(achieved, desired, ["position", "objects"]).tolist() == [False, False]
+    both = BlockPush(goal=("objects", "position"))
+    assert both.parts == ("position", "objects")
+    worlds = MujocoVectorEnv(both, 3)
+    observation, _ = worlds.reset(seed=0)
+    assert observation.shape == (3, 15)
+    np.testing.assert_array_equal(observation[:, 11:], worlds.desired_goal() - worlds.achieved_goal())
+
+
+def test_two_blocks_need_both():
+    achieved = np.zeros((3, 6))
+    desired = np.array([[9, 9, 0, 0.09, 0.09, 0], [9, 9, 0, 0.09, 0.11, 0], [9, 9, 0.08, 0.08, 0, 0]])
+    assert world("BlockPush-Two-v0").reached(achieved, desired).tolist() == [True, False, False]
+
+
+def test_what_is_seen_of_a_block():
+    worlds = disabled("BlockPush-v0", 1)
+    now = worlds.engine.moment()
+    now.qpos[:], now.qvel[:] = [0.2, 0.1, 0.5, -0.3, np.pi / 12], [1.0, 2.0, 3.0, 4.0, 5.0]
+    worlds.ask(np.array([[9.0, 9.0, 0.6, 0.1]]))
+    expected = [0.2, 0.1, 1, 2, 0.3, -0.4, 0.5, np.sqrt(0.75), 3, 4, 5, 0.1, 0.4]  # cos and sin of π/3
+    np.testing.assert_allclose(worlds.observe()[0], expected, atol=1e-12)

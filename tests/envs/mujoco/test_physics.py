@@ -89,3 +89,91 @@ def test_walls_hold_at_full_throttle(name, kind):
         touched |= clearance < radius
         assert np.hypot(*worlds.engine.moment().qvel.T).max() < 3.6
     assert touched.mean() > 0.9
+
+
+PUSH = [name for name in GOAL_WORLDS if name.startswith("BlockPush")]
+
+
+def parts(worlds: MujocoVectorEnv) -> tuple[np.ndarray, ...]:
+    """Ball [N, 2], blocks [N, B, 3], and their velocities; live."""
+    now, count = worlds.engine.moment(), worlds.num_envs
+    blocks = (numbers[:, 2:].reshape(count, -1, 3) for numbers in (now.qpos, now.qvel))
+    place, speed = blocks
+    return now.qpos[:, :2], place, now.qvel[:, :2], speed
+
+
+def test_a_push_is_the_closed_form():
+    """Both together: 10 N against viscous friction of 4 + 10 N s/m. Then the block glides m v / c."""
+    worlds = asking_nothing("BlockPush-v0", 1)
+    now = worlds.engine.moment()
+    now.qpos[:], now.qvel[:] = [-1.3, 0, -0.9, 0, 0], 0
+    for _ in range(30):
+        worlds.step(np.array([[1.0, 0.0]]))
+    assert now.qvel[0] == pytest.approx([10 / 14, 0, 10 / 14, 0, 0], abs=1e-3)
+    assert now.qpos[0, 2] - now.qpos[0, 0] == pytest.approx(0.25, abs=2e-3)  # they touch
+    speed, place = now.qvel[0, 2], now.qpos[0, 2]
+    now.qpos[:, 0], now.qvel[:, 0] = -1.3, 0
+    for _ in range(30):
+        worlds.step(np.zeros((1, 2)))
+    assert now.qpos[0, 2] - place == pytest.approx(0.5 * speed / 10, rel=0.01)
+
+
+@pytest.mark.parametrize("name", PUSH)
+def test_the_energy_on_the_table_does_not_grow_without_actuation(name):
+    worlds = asking_nothing(name, 200)
+    worlds.engine.moment().qvel[:] = np.random.default_rng(0).normal(0, 3, worlds.engine.moment().qvel.shape)
+
+    def energy() -> np.ndarray:
+        _, _, ball, blocks = parts(worlds)
+        turning = 0.5 * 2 * 0.3**2 / 12
+        moving = (ball**2).sum(axis=1) + 0.5 * (blocks[..., :2] ** 2).sum(axis=(1, 2))
+        return 0.5 * (moving + turning * (blocks[..., 2] ** 2).sum(axis=1))
+
+    first = energy()
+    for _ in range(100):
+        worlds.step(np.zeros((200, 2)))
+        assert (energy() <= first).all()
+    assert energy().max() < 1e-6 * first.max()
+
+
+@pytest.mark.parametrize("kind", ["random", "chase"])
+@pytest.mark.parametrize("name", PUSH)
+def test_nothing_leaves_the_table_or_sinks_into_another(name, kind):
+    worlds = asking_nothing(name, 96)
+    rng, held = np.random.default_rng(0), np.zeros((96, 2))
+    start, pushed = worlds.achieved_goal(), np.zeros(96, bool)
+    for step in range(300):
+        ball, blocks, _, _ = parts(worlds)
+        new = rng.random(96) < 0.1
+        held[new] = rng.choice([-1.0, 0.0, 1.0], (int(new.sum()), 2))
+        if kind == "chase" and step % 30 > 5:
+            held = np.clip((blocks[:, 0, :2] - ball) * 20, -1, 1)
+        worlds.step(held)
+        ball, blocks, fast, spinning = parts(worlds)
+        assert np.abs(ball).max() < 1.5 - 0.1 + 0.03
+        assert np.abs(blocks[..., :2]).max() < 1.0 + 0.03
+        way = ball[:, None] - blocks[..., :2]
+        cosine, sine = np.cos(blocks[..., 2]), np.sin(blocks[..., 2])
+        turned = np.stack(
+            [cosine * way[..., 0] + sine * way[..., 1], cosine * way[..., 1] - sine * way[..., 0]], axis=2
+        )
+        outside = np.maximum(np.abs(turned) - 0.15, 0)
+        assert np.hypot(outside[..., 0], outside[..., 1]).min() > 0.1 - 0.03
+        if blocks.shape[1] == 2:
+            assert np.hypot(*(blocks[:, 0, :2] - blocks[:, 1, :2]).T).min() > 0.3 - 0.03
+        assert np.hypot(*fast.T).max() < 3.6
+        assert np.abs(spinning).max() < 30
+        pushed |= np.abs(worlds.achieved_goal() - start)[:, 2:].max(axis=1) > 0.2
+    assert pushed.mean() > (0.9 if kind == "chase" else 0.2)
+
+
+def test_a_block_at_the_stops_can_be_pushed_back():
+    worlds = asking_nothing("BlockPush-v0", 4)
+    now = worlds.engine.moment()
+    corner = np.array([[1, 1], [1, 1], [-1, 1], [1, -1]])
+    now.qpos[:, 2:4], now.qpos[:, 4] = corner, [0, np.pi / 4, 0.3, np.pi / 4]
+    behind = np.array([[1, 0], [0, 1], [-1, 0], [1, 0]])
+    now.qpos[:, :2] = corner + 0.38 * behind
+    for _ in range(20):
+        worlds.step(-1.0 * behind)
+    assert (((now.qpos[:, 2:4] - corner) * -behind).sum(axis=1) > 0.3).all()
