@@ -82,6 +82,10 @@ class Explored:
         self._heat[:] = 0
         return drained
 
+    def frame(self, index: int) -> np.ndarray:
+        """A picture of one world, uint8 [H, W, 3]."""
+        return self.world.frame(index)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """The world's arrays, the episodes under way and what was not drained yet, copied."""
         mine = {name: array.copy() for name, array in zip(_ARRAYS, (self._visited, self._heat), strict=True)}

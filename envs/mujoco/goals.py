@@ -15,6 +15,7 @@ from envs.mujoco.world import Moment, World
 
 if TYPE_CHECKING:
     from envs.mujoco.draws import Draws
+    from envs.mujoco.pictures import Scene
 
 PARTS = ("position", "objects")
 
@@ -55,6 +56,10 @@ class GoalWorld(World):
     @abstractmethod
     def draw_places(self, draws: Draws) -> np.ndarray:
         """float64 [M, G]: a goal for each environment of `draws`, at random among all."""
+
+    @abstractmethod
+    def scene(self, now: Moment) -> Scene:
+        """What is to be seen from above of the one environment in `now`."""
 
     def reached(self, achieved: np.ndarray, desired: np.ndarray, parts: Sequence[str] | None = None) -> np.ndarray:
         """bool [M]: is everything in `achieved` [M, G] within its tolerance of its place in `desired` [M, G]?

@@ -10,12 +10,14 @@ import numpy as np
 
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze import LAYOUTS, Maze
+from envs.mujoco.world import Moment
 
 if TYPE_CHECKING:
     import mujoco
 
     from envs.mujoco.draws import Draws
     from envs.mujoco.geodesic import Geodesic
+    from envs.mujoco.pictures import Scene
 
 
 class MazeWorld(GoalWorld):
@@ -48,6 +50,14 @@ class MazeWorld(GoalWorld):
 
     def draw_places(self, draws: Draws) -> np.ndarray:
         return self.maze.draw(draws, self.radius)
+
+    def scene(self, now: Moment) -> Scene:
+        from envs.mujoco.pictures import AGENT, Disc, Scene, goal_ring  # brings in Pillow
+
+        right, top = np.array(self.maze.shape) * self.maze.size / 2
+        x, y = now.qpos[0, :2].tolist()
+        goal = goal_ring(now.goal[0], self.tolerance["position"], AGENT)
+        return Scene((right, top), self.maze.walls, [Disc((x, y), self.radius, AGENT), *goal])
 
 
 def add_walls(spec: mujoco.MjSpec, maze: Maze, height: float, condim: int) -> None:

@@ -76,6 +76,10 @@ class MujocoWorld:
         else:
             obs_out[:] = next_obs_out
 
+    def frame(self, index: int) -> np.ndarray:
+        """Environment `index` from above, uint8 [H, W, 3], where `MujocoVectorEnv` can draw it."""
+        return self.env.frame(index)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state, copied."""
         return {name: array.copy() for name, array in self.env.state.arrays().items()}

@@ -186,6 +186,12 @@ class MujocoVectorEnv(VectorEnv):
         """bool [M]: is `achieved` [M, G] within the world's tolerance of `desired` in `parts` (None: the world's)?"""
         return self._goals().reached(achieved, desired, parts)
 
+    def frame(self, index: int) -> np.ndarray:
+        """Environment `index` from above, uint8 [H, W, 3]: walls, agent, blocks, and goals as rings."""
+        from envs.mujoco.pictures import draw  # brings in Pillow
+
+        return draw(self._goals().scene(self.engine.moment(ids=[index])))
+
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):
             raise ValueError(f"{type(self.world).__name__} has no goals, expected a world that has")

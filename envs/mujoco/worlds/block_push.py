@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import mujoco
 
     from envs.mujoco.draws import Draws
+    from envs.mujoco.pictures import Disc, Polygon, Scene
 
 
 class BlockPush(GoalWorld):
@@ -110,6 +111,22 @@ class BlockPush(GoalWorld):
         while (close := self._close(found)).any():
             found[close] = draws.only(close).uniform(-self.spread, self.spread, self.goal_size)
         return found
+
+    def scene(self, now: Moment) -> Scene:
+        from envs.mujoco.pictures import AGENT, THINGS, Disc, Polygon, Scene, goal_ring  # brings in Pillow
+
+        edge, square = self.table + 0.1, np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * self.half
+        walls = np.array([[-edge, -edge, edge, -self.table], [-edge, self.table, edge, edge],
+                          [-edge, -edge, -self.table, edge], [self.table, -edge, edge, edge]])  # fmt: skip
+        goals = now.goal[0].reshape(-1, 2)
+        things: list[Disc | Polygon] = []
+        for (x, y, angle), goal, colour in zip(self._blocks(now.qpos)[0], goals[1:], THINGS, strict=False):
+            turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+            things += [Polygon(square @ turn + (x, y), colour), *goal_ring(goal, self.tolerance["objects"], colour)]
+        things.append(Disc((float(now.qpos[0, 0]), float(now.qpos[0, 1])), self.radius, AGENT))
+        if "position" in self.parts:
+            things += goal_ring(goals[0], self.tolerance["position"], AGENT)
+        return Scene((edge, edge), walls, things)
 
     def _close(self, places: np.ndarray) -> np.ndarray:
         """bool [M]: may things touch in `places` [M, G]?"""

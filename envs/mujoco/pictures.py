@@ -1,0 +1,79 @@
+"""Pictures from above, by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+FLOOR, WALL, AGENT = (236, 236, 240), (84, 90, 108), (214, 72, 52)
+THINGS = ((46, 120, 214), (46, 158, 92))
+"""Colours of blocks, the first and the second."""
+
+_LONGEST = 480  # pixels
+_FINER = 3  # drawn so much larger, then made smaller: smooth edges
+
+
+@dataclass(frozen=True)
+class Disc:
+    """centre: x and y (m).  radius: metres.  ring: only its edge, as goals are drawn; the radius is its tolerance."""
+
+    centre: tuple[float, float]
+    radius: float
+    colour: tuple[int, int, int]
+    ring: bool = False
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """corners: float [K, 2] (m)."""
+
+    corners: np.ndarray
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is to be seen of one world, in the order in which it is drawn.
+
+    high: x and y of the upper right corner (m), the lower left one is opposite.  walls: float [R, 4], x0, y0, x1, y1.
+    """
+
+    high: tuple[float, float]
+    walls: np.ndarray
+    things: Sequence[Disc | Polygon] = field(default_factory=tuple)
+
+
+def goal_ring(place: np.ndarray, tolerance: float, colour: tuple[int, int, int]) -> list[Disc]:
+    """A goal at `place` float [2] (m); nothing where it is NaN."""
+    return [] if np.isnan(place).any() else [Disc((float(place[0]), float(place[1])), tolerance, colour, ring=True)]
+
+
+def draw(scene: Scene) -> np.ndarray:
+    """uint8 [H, W, 3], the longer side 480 pixels or a little less; x grows to the right, y upwards."""
+    right, top = scene.high
+    scale = _LONGEST // (2 * max(right, top)) or 1.0
+    size = round(2 * right * scale), round(2 * top * scale)
+    image = Image.new("RGB", (size[0] * _FINER, size[1] * _FINER), FLOOR)
+    pen, fine = ImageDraw.Draw(image), scale * _FINER
+
+    def spots(places: np.ndarray) -> list[tuple[float, float]]:
+        return [((x + right) * fine, (top - y) * fine) for x, y in np.reshape(places, (-1, 2)).tolist()]
+
+    for x0, y0, x1, y1 in scene.walls:
+        pen.rectangle(spots(np.array([[x0, y1], [x1, y0]])), fill=WALL)
+    for thing in scene.things:
+        if isinstance(thing, Polygon):
+            pen.polygon(spots(thing.corners), fill=thing.colour)
+        else:
+            (x, y), radius = spots(np.array(thing.centre))[0], thing.radius * fine
+            box = (x - radius, y - radius, x + radius, y + radius)
+            if thing.ring:
+                pen.ellipse(box, outline=thing.colour, width=2 * _FINER)
+                dot = 2 * _FINER
+                pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=thing.colour)
+            else:
+                pen.ellipse(box, fill=thing.colour)
+    return np.asarray(image.resize(size, Image.Resampling.BOX)).copy()

@@ -1,0 +1,62 @@
+"""Pictures from above: what is where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from envs.mujoco import MujocoVectorEnv
+from envs.mujoco.pictures import AGENT, FLOOR, THINGS, WALL
+from envs.mujoco.worlds.block_push import TwoBlocks
+
+
+def loaded(world, qpos: list[float], goal: list[float]) -> MujocoVectorEnv:
+    worlds = MujocoVectorEnv(world, 2, autoreset_mode="Disabled")
+    worlds.reset(seed=0)
+    worlds.engine.moment().qpos[1] = qpos
+    worlds.ask(np.array([goal]), [1])
+    return worlds
+
+
+def pixel(picture: np.ndarray, x: float, y: float, width: float, height: float) -> tuple[int, ...]:
+    """The colour at x, y (m) of a picture of width x height metres around the origin."""
+    rows, columns = picture.shape[:2]
+    return tuple(picture[int((0.5 - y / height) * rows), int((0.5 + x / width) * columns)].tolist())
+
+
+def test_a_maze():
+    worlds = loaded("PointMaze-Large-v0", [-4.5, 3.1], [4.4, -3.0])
+    picture = worlds.frame(1)
+    assert picture.shape == (360, 480, 3)  # 9 x 12 cells of 40 pixels
+    assert picture.dtype == np.uint8
+    maze = worlds.world.maze
+    for cell in np.ndindex(maze.shape):
+        x, y = maze.centres(np.array([cell]))[0]
+        if np.hypot(x + 4.5, y - 3.1) > 0.6 and np.hypot(x - 4.4, y + 3) > 0.6:
+            assert pixel(picture, x, y, 12, 9) == (FLOOR if maze.free[cell] else WALL)
+    assert pixel(picture, -4.5, 3.1, 12, 9) == pixel(picture, -4.6, 3.2, 12, 9) == AGENT
+    assert pixel(picture, -4.5, 3.35, 12, 9) == FLOOR
+    assert pixel(picture, 4.4, -3.0, 12, 9) == pixel(picture, 4.4 + 0.28, -3.0, 12, 9) == AGENT  # a dot and a ring
+    assert pixel(picture, 4.4 + 0.15, -3.0, 12, 9) == FLOOR
+    worlds.ask(np.full((1, 2), np.nan), [1])
+    assert pixel(worlds.frame(1), 4.4, -3.0, 12, 9) == FLOOR
+    assert (worlds.frame(0) != picture).any()
+    assert MujocoVectorEnv("Corridor-v0").frame(0).shape == (51, 459, 3)
+
+
+def test_a_table():
+    worlds = loaded(TwoBlocks(), [-1.0, 0.5, 0.0, 0.0, np.pi / 4, 0.8, -0.8, 0.0], [0, 0, 0.5, 0.9, -0.9, -0.9])
+    picture = worlds.frame(1)
+    side = 3.2
+    assert pixel(picture, -1.0, 0.5, side, side) == AGENT
+    assert pixel(picture, -1.55, 0.0, side, side) == WALL
+    assert pixel(picture, 0.19, 0.0, side, side) == THINGS[0]  # a corner: turned by an eighth
+    assert pixel(picture, 0.13, 0.13, side, side) == FLOOR
+    assert pixel(picture, 0.93, -0.67, side, side) == THINGS[1]
+    assert pixel(picture, 0.5, 0.9, side, side) == pixel(picture, 0.59, 0.9, side, side) == THINGS[0]
+    assert pixel(picture, -0.9, -0.9, side, side) == THINGS[1]
+
+
+def test_what_cannot_be_drawn_is_said():
+    with pytest.raises(ValueError, match="Reacher has no goals"):
+        MujocoVectorEnv("Reacher-v5").frame(0)
