@@ -90,11 +90,10 @@ class Maze:
             axis=1
         )
 
-    def draw(self, draws: Draws, radius: float) -> np.ndarray:
-        """float64 [M, 2]: a free cell each, uniform, and in it a place where a disc of `radius` fits, uniform (m)."""
+    def draw(self, draws: Draws, room: float) -> np.ndarray:
+        """float64 [M, 2]: a free cell each, uniform, and a place in it at least `room` from its edges, uniform (m)."""
         cell, x, y = draws.uniform(0.0, 1.0, 3).T
-        room = self.size - 2 * radius
-        offsets = (np.stack([x, y], axis=1) - 0.5) * room
+        offsets = (np.stack([x, y], axis=1) - 0.5) * (self.size - 2 * room)
         return self.centres(self.free_cells[(cell * len(self.free_cells)).astype(int)]) + offsets
 
     def _connected(self) -> bool:

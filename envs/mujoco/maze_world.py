@@ -24,7 +24,8 @@ class MazeWorld(GoalWorld):
     """An agent whose place (x, y) is `qpos[:2]`; start and goal are drawn among the maze's free cells.
 
     layout: a name in `LAYOUTS`.  cell: edge of a cell (m).  wall_height: metres.
-    radius: of the disc that stands for the agent where places are drawn and ways are measured (m).
+    radius: of the disc that stands for the agent where ways are measured (m).
+    room: how far at least places are drawn from the edges of their cells (m).
     maze: the maze.
     """
 
@@ -32,6 +33,7 @@ class MazeWorld(GoalWorld):
     cell: ClassVar[float]
     wall_height: ClassVar[float]
     radius: ClassVar[float]
+    room: ClassVar[float]
     places = {"position": slice(0, 2)}  # noqa: RUF012
 
     def __init__(self, goal: Sequence[str] | None = None) -> None:
@@ -49,7 +51,7 @@ class MazeWorld(GoalWorld):
         return qpos[:, :2]
 
     def draw_places(self, draws: Draws) -> np.ndarray:
-        return self.maze.draw(draws, self.radius)
+        return self.maze.draw(draws, self.room)
 
     def scene(self, now: Moment) -> Scene:
         from envs.mujoco.pictures import AGENT, Disc, Scene, goal_ring  # brings in Pillow

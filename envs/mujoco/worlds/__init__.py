@@ -7,6 +7,7 @@ import difflib
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.world import World
 from envs.mujoco.worlds.ant import Ant
+from envs.mujoco.worlds.ant_maze import AntMazeU
 from envs.mujoco.worlds.block_push import BlockPush, TwoBlocks
 from envs.mujoco.worlds.gymnasium_world import GymnasiumWorld
 from envs.mujoco.worlds.half_cheetah import HalfCheetah
@@ -30,6 +31,7 @@ GOAL_WORLDS: dict[str, type[GoalWorld]] = {
     "PointMaze-Medium-v0": PointMazeMedium,
     "PointMaze-Large-v0": PointMazeLarge,
     "Corridor-v0": Corridor,
+    "AntMaze-U-v0": AntMazeU,
     "BlockPush-v0": BlockPush,
     "BlockPush-Two-v0": TwoBlocks,
 }

@@ -41,7 +41,7 @@ class PointMaze(MazeWorld):
 
     mission = "push the ball to the goal"
     frame_skip = 5
-    cell, radius, wall_height = 1.0, 0.2, 0.4
+    cell, radius, room, wall_height = 1.0, 0.2, 0.2, 0.4
     tolerance = {"position": 0.3}  # noqa: RUF012
 
     def model(self) -> mujoco.MjModel:

@@ -25,19 +25,19 @@ def test_starts_and_goals_are_uniform_over_the_free_cells(name):
     """Counts of cells against the multinomial, places in a cell against the uniform, of 4,000 starts and goals."""
     count = 4000
     worlds = disabled(name, count)
-    maze, radius = worlds.world.maze, worlds.world.radius
+    maze, room = worlds.world.maze, worlds.world.room
     start, goal = worlds.achieved_goal(), worlds.desired_goal()
     assert not worlds.reached(start, goal).any()
     cells = len(maze.free_cells)
     for places, slack in ((start, 0.0), (goal, 0.02)):  # goals that are reached at the start are drawn again
-        assert maze.clearance(places).min() >= radius - 1e-9
+        assert maze.clearance(places).min() >= room - 1e-9
         found = maze.cells(places)
         assert maze.free[tuple(found.T)].all()
         share = np.zeros(maze.shape)
         np.add.at(share, tuple(found.T), 1 / count)
         wrong = np.abs(share[maze.free] - 1 / cells)
         assert wrong.max() < 5 * np.sqrt(1 / cells / count) + slack
-        within = (places - maze.centres(found)) / (maze.size - 2 * radius) + 0.5
+        within = (places - maze.centres(found)) / (maze.size - 2 * room) + 0.5
         for k in range(2):
             apart = np.sort(within[:, k]) - (np.arange(count) + 0.5) / count
             assert np.abs(apart).max() < 1.95 / np.sqrt(count) + slack  # Smirnov (1939), probability .001

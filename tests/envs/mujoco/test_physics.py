@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
 from envs.mujoco import MujocoVectorEnv
 from envs.mujoco.worlds import GOAL_WORLDS
+from envs.mujoco.worlds.ant_maze import AntMazeU
 
 POINT_MAZES = [name for name in GOAL_WORLDS if name.startswith(("PointMaze", "Corridor"))]
 
@@ -177,3 +179,44 @@ def test_a_block_at_the_stops_can_be_pushed_back():
     for _ in range(20):
         worlds.step(-1.0 * behind)
     assert (((now.qpos[:, 2:4] - corner) * -behind).sum(axis=1) > 0.3).all()
+
+
+def test_the_energy_of_an_ant_does_not_grow_without_actuation():
+    """Weight, motion and springs, reckoned by MuJoCo, after every substep; the ant falls, and walls are near."""
+    world = AntMazeU()
+    model = world.model()
+    model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_ENERGY
+    data = mujoco.MjData(model)
+    rng = np.random.default_rng(0)
+    for place in ([2.0, 4.0], [-3.2, 4.0], [4.8, 0.8]):
+        mujoco.mj_resetData(model, data)
+        data.qpos[:2], data.qvel[:] = place, rng.normal(0, 1, model.nv)
+        data.qpos[[8, 10, 12, 14]] = 1.0, -1.0, -1.0, 1.0  # within their limits: from beyond them energy would come
+        mujoco.mj_forward(model, data)
+        first = last = data.energy.sum()
+        for _ in range(500):
+            mujoco.mj_step(model, data)
+            mujoco.mj_forward(model, data)
+            last = data.energy.sum()
+            assert last <= first + 1e-6
+        assert np.abs(data.qvel).max() < 0.1
+        assert last < 0.7 * first
+
+
+def test_walls_hold_an_ant():
+    worlds = asking_nothing("AntMaze-U-v0", 32)
+    rng, held = np.random.default_rng(0), np.zeros(worlds.action_space.shape)
+    speed = worlds.engine.moment().qvel
+    speed[:, :2] = rng.normal(0, 6, (32, 2))  # thrown about: faster than it ever walks
+    near = np.inf
+    for _ in range(150):
+        new = rng.random(32) < 0.2
+        held[new] = rng.choice([-1.0, 1.0], (int(new.sum()), held.shape[1]))
+        worlds.step(held)
+        place = worlds.engine.moment().qpos
+        assert np.isfinite(place).all()
+        clearance = worlds.world.maze.clearance(place[:, :2])
+        inside = place[:, 2] < worlds.world.wall_height  # it may well be thrown onto a wall
+        near = min(near, clearance[inside].min())
+        assert near > 0.25 - 0.05
+    assert near < 0.5

@@ -1,0 +1,66 @@
+"""Four legs in a maze."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from envs.mujoco.maze_world import MazeWorld, add_walls
+from envs.mujoco.world import Moment
+from envs.mujoco.worlds.ant import Ant
+from envs.mujoco.worlds.gymnasium_world import asset
+
+if TYPE_CHECKING:
+    import mujoco
+
+    from envs.mujoco.draws import Draws
+
+
+class AntMazeU(MazeWorld):
+    """Gymnasium's ant, with legs of about 1.1 m, in a U of 4 m cells, after Duan et al. (arXiv 1604.06778).
+
+    Torques at hip and ankle of four legs. A step is .05 s.
+
+    ## Observation Space
+
+    31: place of the torso (m), its orientation (a quaternion) and the eight joint angles (rad), 15; velocities, 14; and
+    the way from the torso to the goal in x and y (m).
+
+    ## Rewards
+
+    1 where the goal is reached, else 0.
+
+    ## Starting State
+
+    .75 m high; ant and goal each in a free cell, uniform, and uniform in it 1.2 m or more from its edges; goals that
+    are reached already are drawn again. Orientation and angles off by uniform noise within ±.1; velocities normal,
+    deviation .1.
+
+    ## Episode End
+
+    Terminates where the torso is within .5 m of the goal in x and y; truncated after 700 steps. An ant that has fallen
+    on its back plays on.
+    """
+
+    mission = "walk to the goal on four legs"
+    frame_skip, max_steps = 5, 700
+    layout, cell, wall_height = "U", 4.0, 1.0
+    radius, room = 0.25, 1.2
+    tolerance = {"position": 0.5}  # noqa: RUF012
+
+    def model(self) -> mujoco.MjModel:
+        import mujoco
+
+        spec = mujoco.MjSpec.from_file(str(asset(Ant.xml)))
+        spec.nuserdata = self.goal_size
+        add_walls(spec, self.maze, self.wall_height, condim=3)
+        return spec.compile()
+
+    def see(self, now: Moment) -> np.ndarray:
+        return np.hstack([now.qpos, now.qvel])
+
+    def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+        qpos = qpos0 + draws.uniform(-Ant.noise, Ant.noise, len(qpos0))
+        qpos[:, :2] = self.draw_places(draws)
+        return qpos, draws.normal(Ant.noise, nv)
