@@ -140,6 +140,39 @@ def evaluate(
 
 
 @main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
+@click.option("--episodes", type=AT_LEAST_1, default=3, show_default=True, help="Episodes, or rounds of the game.")
+@click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
+@click.option("--longest", type=AT_LEAST_1, default=1000, show_default=True, help="Steps of an episode that are shown.")
+@click.option("--fps", type=click.FloatRange(1, 60), default=8.0, show_default=True, help="Frames a second.")
+@click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .gif or .mp4.  [default: RUN/watch.gif]")
+def watch(
+    run: Path,
+    env: str | None,
+    episodes: int,
+    seed: int,
+    longest: int,
+    fps: float,
+    deterministic: bool,
+    out: Path | None,
+) -> None:
+    """Write a moving picture of what the newest checkpoint of RUN does."""
+    from selfplay.rundir import find_run
+
+    run = find_run(run)
+    env = checked_env(env)
+    from selfplay.watch import run_watch
+
+    click.echo(
+        run_watch(
+            run, out, env, episodes=episodes, seed=seed, longest=longest, fps=fps, deterministic=deterministic,
+        )
+    )  # fmt: skip
+
+
+@main.command()
 def envs() -> None:
     """List the environments: size (of grids), time limit and mission."""
     from envs.grid.levels import LEVELS

@@ -14,26 +14,27 @@ from selfplay.core.learner import Learner
 BLUE = (67, 147, 195)
 _BAR = 18
 _HOLD = 6  # frames that the start and the end stay
-_LONGEST = 64  # steps of an episode that are shown: drawing one takes as long as thousands of steps of training
+LONGEST = 64
+"""Steps of an episode that TensorBoard gets to see: drawing one takes as long as thousands of steps of training."""
 
 
-def episode_frames(learner: Learner, world: Any, seed: int) -> list[np.ndarray]:
-    """An episode, or how it begins, in the first environment of `world`, frames uint8 [H, W, 3].
+def episode_frames(
+    learner: Learner, world: Any, seed: int, longest: int = LONGEST, deterministic: bool = False
+) -> list[np.ndarray]:
+    """An episode, or its first `longest` steps, in the first environment of `world`, frames uint8 [H, W, 3].
 
-    Each shows what an action meets, the first 64 of them.
-
-    The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
+    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
     """
     rows, width = world.reset(seed), world.columns["obs"].stop
     successor = np.empty_like(rows)
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     state = learner.initial_state(len(rows))
     frames = [titled(world.frame(0), "start", BLUE)] * _HOLD
-    while not (ended[0] or cut[0]) and len(frames) < _HOLD + _LONGEST:
+    while not (ended[0] or cut[0]) and len(frames) < _HOLD + longest:
         before = world.frame(0)
-        act = learner.act(torch.from_numpy(rows[:, :width]), state)
+        act = learner.act(torch.from_numpy(rows[:, :width]), state, deterministic)
         state = act.state.cpu() if learner.memory else state
-        world.step(act.action.cpu().numpy(), successor, rows, reward, ended, cut)
+        world.step(learner.played(act.action), successor, rows, reward, ended, cut)
         frames.append(titled(before, f"step {len(frames) - _HOLD + 1}", BLUE))
     end = "done" if ended[0] and reward[0] > 0 else "not done" if ended[0] or cut[0] else "goes on"
     return frames + [titled(before, f"step {len(frames) - _HOLD}, {end}", BLUE)] * _HOLD

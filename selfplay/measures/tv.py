@@ -36,7 +36,9 @@ def bonus_at_tv(batch: Transitions, sources: Mapping[RewardSource, float]) -> di
     """How much of the bonuses is owed to the TV; to be asked before the sources learn from the batch.
 
     sources: each with the factor that a unit of its reward counts for. tv/bonus_share: 1 - Σ reward of the same steps
-    with the TV painted over ÷ Σ reward, of all sources together; below 0 where the TV lowers the bonus.
+    with the TV painted over ÷ Σ reward, of all sources together; below 0 where the TV lowers the bonus. What is under
+    the paint may itself be new to a source that learnt with the TV on (always where it is everywhere), and one with a
+    memory remembers having seen it: then the share is a lower bound, and tv/bonus_in_view says more.
     tv/bonus_in_view: share of the reward paid for steps after which the TV is in view. With several sources also
     tv/bonus_share/<name> and tv/bonus_in_view/<name>.
     """

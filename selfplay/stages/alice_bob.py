@@ -230,11 +230,18 @@ class AliceBob:
 
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """Where Alice's recent goals lie, and one round frame by frame."""
-        field = self.make_field(1, self._eval_seed + self.rounds)
-        with self.alice.aside(self._eval_seed), self.bob.aside(self._eval_seed):
-            frames = round_frames(Game(field, self.alice, self.bob, self.config.game))
+        frames = self._round(self._eval_seed + self.rounds, self._eval_seed)
         goals = np.concatenate(self._goals) if self._goals else np.zeros((0, 2), np.int64)
         return {"curriculum/goals": goal_heatmap(goals, self.field.shape), "curriculum/episode": frames}
+
+    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
+        """One round frame by frame; both draw their actions, and a round is never longer than `game.t_max`."""
+        return self._round(seed, seed)
+
+    def _round(self, field_seed: int, seed: int) -> list[np.ndarray]:
+        field = self.make_field(1, field_seed)
+        with self.alice.aside(seed), self.bob.aside(seed):
+            return round_frames(Game(field, self.alice, self.bob, self.config.game))
 
     def headline(self) -> dict[str, str]:
         """Solved share and how hard the goals are."""

@@ -47,6 +47,12 @@ class Stage(Protocol):
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """TensorBoard tag to a picture uint8 [H, W, 3], or to the frames of a moving one."""
 
+    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
+        """An episode or a round frame by frame, uint8 [H, W, 3], of an episode at most `longest` steps.
+
+        NotImplementedError, with the reason, in worlds without pictures.
+        """
+
     def headline(self) -> dict[str, str]:
         """A few words for the progress line."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from selfplay.core.transitions import Transitions
 from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
-from selfplay.pictures import episode_frames, heatmap
+from selfplay.pictures import LONGEST, episode_frames, heatmap
 from selfplay.rewards.streams import TASK, bonuses, make_streams, surroundings
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
@@ -150,14 +151,20 @@ class PPOStage:
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
-        if self._grid:
-            with self.learner.aside(self._eval_seed):
-                world = self.make_world(1, self._world_seed, False)
-                pictures["rollout/episode"] = episode_frames(self.learner, world, self._eval_seed)
+        with suppress(NotImplementedError):
+            pictures["rollout/episode"] = self.film(self._eval_seed, LONGEST, False)
         if self.explores:
             pictures["coverage/visits"] = heatmap(self._visits)
             self._visits[:] = 0
         return pictures
+
+    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
+        """One episode frame by frame, at most `longest` steps of it."""
+        world = self.make_world(1, self._world_seed, False)
+        if not hasattr(world, "frame"):
+            raise NotImplementedError("this world has no pictures")
+        with self.learner.aside(seed):
+            return episode_frames(self.learner, world, seed, longest, deterministic)
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""
