@@ -76,21 +76,23 @@ class MujocoEngine:
         self._write_starts(ids)
         self._advance(FORWARD, ids)
 
-    def step(self, actions: np.ndarray, begin: np.ndarray) -> MujocoState:
+    def step(self, actions: np.ndarray, begin: np.ndarray, ids: np.ndarray | None = None) -> MujocoState:
         """One action each (float [N, nu]), but a fresh episode where `begin` (bool [N]) holds. Returns what was before.
 
-        UnstablePhysicsError, with nothing changed, where the physics blew up.
+        ids: who (int [M], sorted; None: all), the others stay as they are. UnstablePhysicsError, with nothing changed,
+        where the physics blew up.
         """
         before = self.state.take(slice(None))
-        self.state.physics[:, self._columns["ctrl"]] = actions
+        who = slice(None) if ids is None else ids
+        self.state.physics[who, self._columns["ctrl"]] = actions[who]
         if begin.any():
             self._write_starts(np.flatnonzero(begin))
         try:
-            self._advance(np.where(begin, FORWARD, STEP))
+            self._advance(np.where(begin, FORWARD, STEP), ids)
         except UnstablePhysicsError:
             self.state.put(slice(None), before)
             raise
-        self.state.steps[~begin] += 1
+        self.state.steps[who] += ~begin[who]
         return before
 
     def _write_starts(self, ids: np.ndarray) -> None:

@@ -1,0 +1,145 @@
+"""MuJoCo worlds as the game between Alice and Bob sees them: batches that can be copied, put back and given goals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.errors import UnmeasurableError
+from envs.mujoco.draws import Draws
+from envs.mujoco.engine import MujocoEngine
+from envs.mujoco.goals import GoalWorld
+from envs.mujoco.maze_world import MazeWorld
+from envs.mujoco.state import MujocoState
+
+_TABLE_CELL = 0.25  # metres of a cell of the plane where there is no maze
+
+
+class MujocoField:
+    """N worlds with goals. What its methods take and give is written at `selfplay.game.field.PlayingField`, but
+
+    - actions are float32 [N, A], within `action_space`, and there is no `num_actions`;
+    - distances are metres, float64, not steps.
+
+    Observations are float32 [N, P]: what the world shows, with the way to the goal that is meant, then 1 where a goal
+    was given. Without one it is the way to the goal of the world's own task, then 0. Achieved goals are float64 [N, G].
+
+    world: its `parts` are what of a goal must be matched.  threads: of MuJoCo's pool; None: as many as numba uses.
+    """
+
+    def __init__(self, world: GoalWorld, num_envs: int, seed: int, threads: int | None = None) -> None:
+        self.engine = MujocoEngine(world, num_envs, threads)
+        self.world, self.num_envs = world, self.engine.num_envs
+        self.engine.seed(seed, np.arange(self.num_envs))
+        low, high = self.engine.model.actuator_ctrlrange.T.astype(np.float32)
+        self.action_space = spaces.Box(low, high, dtype=np.float32)
+        width = world.observe(self.engine.moment(ids=[0])).shape[1] + 1
+        self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.max_steps = world.max_steps
+        self.pixels: dict[str, np.ndarray] = {}
+        self.shape: tuple[int, int] = (12, 12)
+        if isinstance(world, MazeWorld):
+            self.shape = world.maze.shape
+        self._nobody = np.zeros(self.num_envs, bool)
+
+    def generate(self, ids: np.ndarray) -> None:
+        """Begin episodes in worlds `ids` (int [M], sorted)."""
+        self.engine.begin(ids)
+
+    def snapshot(self) -> MujocoState:
+        """A copy of all worlds, random streams included."""
+        return self.engine.state.take(slice(None))
+
+    def restore(self, state: MujocoState, ids: np.ndarray) -> None:
+        """Put worlds `ids` back to what they were in `state`."""
+        self.engine.state.put(ids, state.take(ids))
+
+    def achieved(self) -> np.ndarray:
+        """What is achieved now, float64 [N, G] (m)."""
+        return self.world.achieved(self.engine.moment().qpos).copy()
+
+    def reached(self, desired: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """bool [M]: whether worlds `ids` are within their tolerance of their rows of `desired` [N, G]."""
+        return self.world.reached(self.world.achieved(self.engine.moment(ids=ids).qpos), desired[ids])
+
+    def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
+        """Write rows `ids` of `out` float32 [N, P]."""
+        now = self.engine.moment(ids=ids)
+        out[ids, :-1] = self.world.observe(now if desired is None else replace(now, goal=desired[ids]))
+        out[ids, -1] = desired is not None
+
+    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` (sorted) with action float [N, A]; (reward, terminated, truncated, dead), [N] each.
+
+        Nobody ever dies here. UnstablePhysicsError, with nothing changed, where the physics blew up.
+        """
+        before = self.engine.moment(self.engine.step(action, self._nobody, ids))
+        now = self.engine.moment()
+        reward = self.world.reward(before, action, now, self.engine.dt)
+        truncated = self.engine.state.steps >= self.max_steps
+        return reward, self.world.terminated(now), truncated, self._nobody.copy()
+
+    def difficulty(self, state: MujocoState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+        """Shortest way from worlds `ids` of snapshot `state` to `desired` [N, G]: metres, float64 [M]; -1: no way.
+
+        Exact, of the agent's disc in a maze, to the goal itself, whatever the tolerance. UnmeasurableError elsewhere.
+        """
+        self.world.checked_parts(parts)
+        if not isinstance(self.world, MazeWorld):
+            raise UnmeasurableError(f"{type(self.world).__name__} has no maze to measure ways in")
+        way = self.world.geodesic.distances(self.world.achieved(self.engine.moment(state, ids).qpos), desired[ids])
+        return np.where(np.isfinite(way), way, -1.0)
+
+    def sample_goals(self, rng: np.random.Generator, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """One goal a world, as the task draws its own: ([N, G], metres float64 [N]), never reached already.
+
+        The distance is `difficulty` in a maze; elsewhere how far the thing that is farthest from its place in `parts`
+        is from it, straight, which no way is shorter than.
+        """
+        parts = self.world.checked_parts(parts)
+        draws = Draws(rng.integers(0, 2**64, (self.num_envs, 2), np.uint64), np.arange(self.num_envs))
+        start = self.achieved()
+        desired = self.world.draw_places(draws)
+        while (there := self.world.reached(start, desired, parts)).any():
+            desired[there] = self.world.draw_places(draws.only(there))
+        if isinstance(self.world, MazeWorld):
+            return desired, self.difficulty(self.engine.state, desired, np.arange(self.num_envs), parts)
+        ways = [(desired - start)[:, self.world.places[part]].reshape(self.num_envs, -1, 2) for part in parts]
+        return desired, np.linalg.norm(np.concatenate(ways, axis=1), axis=2).max(axis=1)
+
+    def describe(self, goal: np.ndarray) -> dict:
+        """One achieved goal float64 [G]: places in metres, to the millimetre."""
+        return {
+            part: np.round(goal[columns].reshape(-1, 2), 3).tolist() if part == "objects" else
+            np.round(goal[columns], 3).tolist()
+            for part, columns in self.world.places.items()
+        }  # fmt: skip
+
+    def goal_cells(self, achieved: np.ndarray) -> np.ndarray:
+        """Where goals float64 [M, G] lie on the plane, by the first of what the task asks for: int64 [M, 2].
+
+        In cells of the maze, elsewhere of .25 m.
+        """
+        columns = self.world.places[self.world.task[0]]
+        places = achieved[:, columns.start : columns.start + 2]
+        if isinstance(self.world, MazeWorld):
+            return self.world.maze.cells(places)
+        cells = np.floor(places / _TABLE_CELL).astype(np.int64) + np.array(self.shape) // 2
+        return np.clip(cells, 0, np.array(self.shape) - 1)
+
+    def frame(self, index: int) -> np.ndarray:
+        """One world from above, uint8 [H, W, 3]."""
+        from envs.mujoco.pictures import draw  # brings in Pillow
+
+        return draw(self.world.scene(self.engine.moment(ids=[index])))
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The arrays of the state, copied."""
+        return {name: array.copy() for name, array in self.engine.state.arrays().items()}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `state_dict`."""
+        self.engine.state.load(state)
