@@ -162,3 +162,33 @@ def test_what_is_seen_of_a_block():
     worlds.ask(np.array([[9.0, 9.0, 0.6, 0.1]]))
     expected = [0.2, 0.1, 1, 2, 0.3, -0.4, 0.5, np.sqrt(0.75), 3, 4, 5, 0.1, 0.4]  # cos and sin of π/3
     np.testing.assert_allclose(worlds.observe()[0], expected, atol=1e-12)
+
+
+def pusher(seen: np.ndarray) -> np.ndarray:
+    """Actions [N, 2] by hand: go around the block to the side away from its goal, then push it there."""
+    speed, to_block, to_goal = seen[:, 2:4], seen[:, 4:6], seen[:, 11:13]
+    far = np.linalg.norm(to_goal, axis=1)
+    ahead = to_goal / far[:, None]
+    side = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
+    x, y = -(to_block * ahead).sum(axis=1), -(to_block * side).sum(axis=1)  # the ball, as the block sees it
+    before, near = x > -0.25, np.abs(y) < 0.34
+    aim = np.stack([np.full_like(x, -0.36), np.zeros_like(y)], axis=1)  # behind it
+    out, back = before & near, before & ~near
+    aim[out] = np.stack([x, np.copysign(0.45, y)], axis=1)[out]
+    aim[back] = np.stack([np.full_like(x, -0.45), np.copysign(0.42, y)], axis=1)[back]
+    way = aim - np.stack([x, y], axis=1)
+    pushing = ~before & (np.abs(y) < 0.05)
+    way[pushing] = np.stack([np.minimum(far, 0.15), -4 * y], axis=1)[pushing]
+    return np.clip(6 * (way[:, :1] * ahead + way[:, 1:] * side) - speed, -1, 1)
+
+
+def test_blocks_can_be_brought_to_their_goals():
+    """A hand-written player does it in nearly all episodes, in good time."""
+    worlds = disabled("BlockPush-v0", 60)
+    won, over = np.zeros(60, bool), np.zeros(60, bool)
+    for _ in range(300):
+        _, reward, terminated, truncated, _ = worlds.step(pusher(worlds.observe()))
+        won |= (reward > 0) & ~over
+        over |= terminated | truncated
+        worlds.state.over[:] = False  # play on: others are not through
+    assert won.mean() > 0.95
