@@ -172,15 +172,12 @@ class MujocoVectorEnv(VectorEnv):
     def ask(self, desired: np.ndarray, ids: Any = None) -> None:
         """Ask environments `ids` (None: all) for `desired` (float64 [M, G], metres; NaN: for nothing) from now on."""
         self._require_open()
-        size = self._goals().goal_size
-        goal = self.engine.moment(ids=slice(None)).goal  # the state's own memory
-        desired, count = (
-            np.asarray(desired, np.float64),
-            len(np.arange(self.num_envs)[slice(None) if ids is None else ids]),
-        )
-        if desired.shape != (count, size):
-            raise ValueError(f"desired goals are {list(desired.shape)}, expected [{count}, {size}]")
-        goal[slice(None) if ids is None else ids] = desired
+        who = slice(None) if ids is None else ids
+        shape = (len(np.arange(self.num_envs)[who]), self._goals().goal_size)
+        desired = np.asarray(desired, np.float64)
+        if desired.shape != shape:
+            raise ValueError(f"desired goals are {list(desired.shape)}, expected {list(shape)}")
+        self.engine.moment().goal[who] = desired  # a view of the state
 
     def reached(self, achieved: np.ndarray, desired: np.ndarray, parts: Sequence[str] | None = None) -> np.ndarray:
         """bool [M]: is `achieved` [M, G] within the world's tolerance of `desired` in `parts` (None: the world's)?"""
