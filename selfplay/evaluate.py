@@ -80,9 +80,9 @@ def run_evaluation(
 
     episodes: by default `EPISODES` of its family.
 
-    Returns `task` (success where there is such a thing, return, length of the task's episodes) and, for Bob, `goals` (zero-shot success on
-    uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic` takes the likeliest
-    action instead of drawing one. What is undefined (a mean over nothing) is None.
+    Returns `task` (success where there is such a thing, return, length of the task's episodes) and, for Bob, `goals`
+    (zero-shot success on uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic`
+    takes the likeliest action instead of drawing one. What is undefined (a mean over nothing) is None.
     """
     stage, config = load_run(run, env, threads, device)
     if episodes is None:
