@@ -110,7 +110,7 @@ def train(
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
-@click.option("--episodes", type=COUNT, callback=fits, default="512", show_default=True, help="Fresh episodes.")
+@click.option("--episodes", type=COUNT, callback=fits, help="Fresh episodes.  [default: 512, of MuJoCo's worlds 32]")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="[default: the one it was trained on]")
@@ -119,7 +119,7 @@ def train(
 def evaluate(
     run: Path,
     env: str | None,
-    episodes: int,
+    episodes: int | None,
     seed: int,
     threads: int | None,
     device: str | None,

@@ -21,7 +21,7 @@ class MujocoSpec:
 
 
 def find_environment(name: str) -> LevelSpec | MujocoSpec:
-    """The environment called `name`; without a family's name in front, a grid world.
+    """The environment called `name`, with or without its family's name in front.
 
     ValueError with the nearest id where there is none.
     """
@@ -29,9 +29,9 @@ def find_environment(name: str) -> LevelSpec | MujocoSpec:
     if slash and family not in FAMILIES:
         nearest = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
         raise ValueError(f"unknown family of environments {family!r} in {name!r}; nearest is {nearest!r}")
-    if family == "mujoco":
-        from envs.mujoco.worlds import world
+    from envs.mujoco.worlds import WORLDS, world
 
+    if family == "mujoco" or name in WORLDS:
         world(name)
         return MujocoSpec(name.removeprefix("mujoco/"))
     from envs.grid.levels import level_spec

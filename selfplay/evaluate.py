@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfplay import checkpoint
-from selfplay.environments import family_of, find_environment, full_name
+from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.jsonfile import plain
 from selfplay.methods import find_method
 from selfplay.rundir import find_run, read_record
 from selfplay.threads import limit_spinning, physical_cores, set_threads
+
+EPISODES: dict[Family, int] = {"grid": 512, "mujoco": 32}
+"""How many an evaluation takes: a step of physics costs as much as dozens on a grid."""
 
 if TYPE_CHECKING:
     from selfplay.stages.base import Stage
@@ -66,7 +69,7 @@ def run_evaluation(
     run: Path,
     env: str | None = None,
     *,
-    episodes: int = 512,
+    episodes: int | None = None,
     seed: int = 1_000_000,
     as_json: bool = False,
     threads: int | None = None,
@@ -75,11 +78,15 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Evaluate run folder `run` over `episodes` fresh levels drawn from `seed`; print it as a table or JSON.
 
-    Returns `task` (success, return, length of the task's episodes) and, for Bob, `goals` (zero-shot success on
-    uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic` takes the likeliest
-    action instead of drawing one. What is undefined (a mean over nothing) is None.
+    episodes: by default `EPISODES` of its family.
+
+    Returns `task` (success where there is such a thing, return, length of the task's episodes) and, for Bob, `goals`
+    (zero-shot success on uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic`
+    takes the likeliest action instead of drawing one. What is undefined (a mean over nothing) is None.
     """
     stage, config = load_run(run, env, threads, device)
+    if episodes is None:
+        episodes = EPISODES[family_of(find_environment(config["env"]))]
     result: dict[str, Any] = {
         "run": str(run),
         "method": config["method"],
@@ -107,7 +114,7 @@ def _print(result: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"{result['method']} after {result['trained_steps']:,} steps, "
-        f"{result['episodes']} fresh levels of {result['env']}",
+        f"{result['episodes']} fresh episodes of {result['env']}",
         highlight=False,
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

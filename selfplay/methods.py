@@ -110,7 +110,9 @@ METHODS: dict[str, Method] = {
         families=("grid",),
     ),
     "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_defaults, _ppo),
-    "random": Method("a policy that never learns: what chance does", _random_defaults, _ppo),
+    "random": Method(
+        "a policy that never learns: uniform actions, or normal ones of deviation 1", _random_defaults, _ppo
+    ),
     **{
         name: Method(f"ppo with a bonus: {entry.description}", partial(_curious_defaults, name), _ppo)
         for name, entry in sorted(SOURCES.items())

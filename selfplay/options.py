@@ -36,7 +36,7 @@ class Commands(click.Group):
             sys.exit(130)
         except RuntimeError as error:
             errors = sys.modules.get("envs.errors")  # importing it here would load gymnasium for every --help
-            if errors is not None and isinstance(error, errors.LevelDrawingError):
+            if errors is not None and isinstance(error, errors.LevelDrawingError | errors.UnstablePhysicsError):
                 raise UserError(str(error)) from None
             raise
 

@@ -23,7 +23,7 @@ from selfplay.errors import UserError, nearest, warn
 from selfplay.jsonfile import plain, write_json
 
 CONFIG = "config.json"
-_PACKAGES = ("gymnasium", "minigrid", "numba", "numpy", "safetensors", "torch")
+_PACKAGES = ("gymnasium", "minigrid", "mujoco", "numba", "numpy", "safetensors", "torch")
 _MISSING = object()
 
 

@@ -115,7 +115,11 @@ def _train(
         with StopRequest() as stop, progress:
             fresh = saved is None
             _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, fresh=fresh)
-    except (FloatingPointError, UnstablePhysicsError) as error:
+    except UnstablePhysicsError as error:
+        raise UserError(
+            f"physics blew up after {stage.steps:,} steps: {str(error).partition(';')[0]}; another --seed may not"
+        ) from None
+    except FloatingPointError as error:
         raise UserError(
             f"training diverged after {stage.steps:,} steps: {error}; try a smaller learning rate"
         ) from None

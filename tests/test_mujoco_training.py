@@ -22,6 +22,7 @@ def test_a_pole_is_balanced():
 def test_names_of_environments():
     assert full_name(find_environment("mujoco/Ant-v5")) == "mujoco/Ant-v5"
     assert full_name(find_environment("DoorKey-5x5-v0")) == full_name(find_environment("grid/DoorKey-5x5-v0"))
+    assert full_name(find_environment("Hopper-v5")) == "mujoco/Hopper-v5"
     with pytest.raises(ValueError, match=r"unknown family of environments 'mujco'.*nearest is 'mujoco'"):
         find_environment("mujco/Ant-v5")
     with pytest.raises(ValueError, match="nearest is 'mujoco/Ant-v5'"):

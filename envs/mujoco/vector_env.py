@@ -184,10 +184,15 @@ class MujocoVectorEnv(VectorEnv):
         return self._goals().reached(achieved, desired, parts)
 
     def frame(self, index: int) -> np.ndarray:
-        """Environment `index` from above, uint8 [H, W, 3]: walls, agent, blocks, and goals as rings."""
+        """Environment `index` from above, uint8 [H, W, 3]: walls, agent, blocks, and goals as rings.
+
+        NotImplementedError in worlds without goals, which nothing draws.
+        """
         from envs.mujoco.pictures import draw  # brings in Pillow
 
-        return draw(self._goals().scene(self.engine.moment(ids=[index])))
+        if not isinstance(self.world, GoalWorld):
+            raise NotImplementedError(f"{type(self.world).__name__} has no pictures")
+        return draw(self.world.scene(self.engine.moment(ids=[index])))
 
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):

@@ -38,7 +38,7 @@ class PPOConfig(BaseModel):
     target_kl: float | None = Field(
         None, gt=0, description="no further epoch once an epoch's mean KL (nats, Schulman's r - 1 - log r) is above it"
     )
-    hidden: tuple[Width, ...] = Field((64, 64), min_length=1, description="widths of the shared layers, ReLU between")
+    hidden: tuple[Width, ...] = Field((64, 64), min_length=1, description="widths of the layers")
     activation: Literal["relu", "tanh"] = Field("relu", description="between the layers")
     critic: Literal["shared", "own"] = Field(
         "shared", description="own: the values have layers of their own, not the policy's"
@@ -62,7 +62,8 @@ class PPOConfig(BaseModel):
     fused: bool = Field(
         True,
         description="the hand-written gradient where there is one (tokens and discrete actions: CPU, two widths "
-        "divisible by 4, with a memory by 8; vectors and continuous actions: no memory), else and with false: autograd",
+        "divisible by 4, with a memory by 8; vectors and continuous actions: no memory, no clip_value), else and with "
+        "false: autograd",
     )
 
     @model_validator(mode="after")

@@ -96,8 +96,8 @@ class Learner:
 
     @property
     def fused(self) -> bool:
-        """Whether the hand-written gradient is in use."""
-        return self._fused is not None
+        """Whether a hand-written gradient is in use."""
+        return self._fused is not None or self.gradients.dense is not None
 
     @property
     def memory(self) -> int:
@@ -244,7 +244,9 @@ class Learner:
                 steps, rows = self._append(steps, rows, demonstrations)
         if self.config.learning_rate > 0:
             metrics |= self._optimise(steps, rows, cut)
-        if self.policy.normaliser is not None:  # not before: what was acted on is learnt from as it was seen
+        if (
+            self.policy.normaliser is not None and self.config.learning_rate > 0
+        ):  # not before: what was acted on is learnt from as it was seen
             for batch in batches:
                 self.policy.normaliser.update(batch.obs[batch.mask])
         for stream in self.streams:
@@ -278,7 +280,8 @@ class Learner:
                 raise FloatingPointError(f"reward source {name!r} paid {_first_odd(reward)}, expected finite numbers")
             if stream.rescale:
                 self._raw[name] += float(reward.cpu().numpy().sum(dtype=np.float64))
-                self._scales[name].update(reward, batch.mask, place)
+                ends = batch.done if stream.source.episodic else None
+                self._scales[name].update(reward, batch.mask, place, ends)
                 reward = reward / self._scales[name].deviation
             rewards.append(reward)
         return torch.stack(rewards, -1)

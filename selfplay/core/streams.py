@@ -51,8 +51,10 @@ def check_streams(streams: Sequence[Stream]) -> tuple[Stream, ...]:
 class ReturnScale:
     """The running deviation of a discounted sum of rewards (Burda et al. 2018, arXiv 1810.12894, section 2.4).
 
-    The sum is filtered forwards in time, R ← γR + r, separately for each environment and through episode ends; its
-    variance is over all sums seen so far. A batch's sums go on from the last batch of the same place and width.
+    The sum is filtered forwards in time, R ← γR + r, separately for each environment; its variance is over all sums
+    seen so far. It goes through episode ends for a return that does, as there; for an episodic one it begins anew, else
+    steady pay would be divided by a deviation that falls for ever. A batch's sums go on from the last batch of the same
+    place and width.
     """
 
     def __init__(self, gamma: float) -> None:
@@ -60,8 +62,11 @@ class ReturnScale:
         self.count, self.mean, self.square = 0.0, 0.0, 0.0  # steps, their mean, Σ (sum - mean)²
         self.sums: dict[int, Tensor] = {}  # place of the batch in an update -> [N]
 
-    def update(self, reward: Tensor, mask: Tensor, place: int) -> None:
-        """Take in reward [T, N] where mask [T, N]; `place` is the number of the batch within an update."""
+    def update(self, reward: Tensor, mask: Tensor, place: int, ends: Tensor | None = None) -> None:
+        """Take in reward [T, N] where mask [T, N]; `place` is the number of the batch within an update.
+
+        ends: bool [T, N], after which steps the sum begins anew.
+        """
         sums = self.sums.get(place)
         if sums is None or len(sums) != reward.shape[1]:
             sums = torch.zeros(reward.shape[1], device=reward.device)
@@ -69,6 +74,8 @@ class ReturnScale:
         for t in range(len(reward)):
             sums = torch.where(mask[t], self.gamma * sums + reward[t], sums)
             seen[t] = sums
+            if ends is not None:
+                sums = torch.where(ends[t] & mask[t], 0.0, sums)
         self.sums[place] = sums
         values = seen[mask].double()
         if len(values) == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class AliceBob:
     (`difficulty`), draw them (`sample_goals`) and paint itself (`frame`).
     """
 
-    compared_by: ClassVar[tuple[str, ...]] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
+    compared_by: tuple[str, ...] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
 
     def __init__(
         self, make_field: Callable[[int, int], CurriculumField], config: AliceBobConfig, seed: int, device: str = "cpu"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Stage(Protocol):
 
     steps: int
     """Environment steps charged so far, all players and the target task together."""
-    compared_by: ClassVar[tuple[str, ...]]
+    compared_by: tuple[str, ...]
     """Tags by which TensorBoard's page of hyper-parameters compares runs."""
 
     @property

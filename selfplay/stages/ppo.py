@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,14 +41,13 @@ class PPOStage:
     Everything about maps and televisions is left out in worlds that have none.
     """
 
-    compared_by: ClassVar[tuple[str, ...]] = ("eval/success", "eval/return", "eval/length")
-
     def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
         self.config = config
         self.world = make_world(config.num_envs, seeds[3], True)
         self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
         world = self.world
+        self.compared_by = (*(["eval/success"] if world.succeeds else []), "eval/return", "eval/length")
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
         )
@@ -71,7 +70,9 @@ class PPOStage:
         """TensorBoard's page of charts."""
         names = [stream.source.name for stream in self.learner.streams]
         paid = [name for name in names if name != TASK]
-        rescaled = [stream.source.name for stream in self.learner.streams if stream.rescale]
+        rescaled = [
+            stream.source.name for stream in self.learner.streams if stream.rescale and stream.source.name != TASK
+        ]
         success = _SUCCESS_CHART if self.world.succeeds else {}
         charts: dict[str, dict[str, list[str]]] = {"task": success | _TASK_CHARTS}
         if self.config.ppo.learning_rate > 0:
@@ -109,7 +110,7 @@ class PPOStage:
         if len(episodes.returns):
             scalars["rollout/episodes"] = float(len(episodes.returns))
         self.iterations += 1
-        self._last = scalars
+        self._last |= {key: value for key, value in scalars.items() if key.startswith("rollout/")}
         return Report(scalars)
 
     def _explored(self, batch: Transitions) -> dict[str, float]:
@@ -168,7 +169,7 @@ class PPOStage:
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""
-        words = {"return": f"{self._last.get('rollout/return', 0):.2f}"}
+        words = {"return": f"{self._last['rollout/return']:.2f}" if "rollout/return" in self._last else "–"}
         if self.world.succeeds:
             words = {"success": f"{self._last.get('rollout/success', 0):.0%}"} | words
         return words

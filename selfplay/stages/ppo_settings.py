@@ -71,7 +71,7 @@ class MujocoStageConfig(PPOStageConfig):
     rescale_task: bool = Field(
         True, description="divide the task's reward by the running deviation of its discounted sum"
     )
-    eval_episodes: int = Field(32, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    eval_episodes: int = Field(8, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
     ppo: PPOConfig = PPOConfig(
         minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
     )

@@ -58,5 +58,5 @@ def test_a_table():
 
 
 def test_what_cannot_be_drawn_is_said():
-    with pytest.raises(ValueError, match="Reacher has no goals"):
+    with pytest.raises(NotImplementedError, match="Reacher has no pictures"):
         MujocoVectorEnv("Reacher-v5").frame(0)
