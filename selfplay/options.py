@@ -85,9 +85,9 @@ COUNT = Count()
 _MOST_WORLDS = 2**31 - 1
 
 
-def fits(_ctx: click.Context, parameter: click.Parameter, value: int) -> int:
-    """A number of worlds, if the engine can count them."""
-    if value > _MOST_WORLDS:
+def fits(_ctx: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
+    """A number of worlds (None: not given), if the engine can count them."""
+    if value is not None and value > _MOST_WORLDS:
         raise UserError(f"{parameter.opts[0]}: {value} is out of range (expected 1 to {_MOST_WORLDS})")
     return value
 

@@ -43,7 +43,7 @@ def test_what_cannot_be_watched_is_one_line(tmp_path, monkeypatch):
     run = run_training("ppo", "mujoco/Reacher-v5", steps=32, run_dir=tmp_path / "run", overrides=SMALL, quiet=True)
     with pytest.raises(UserError, match=r"expected a name that ends in \.gif or \.mp4"):
         run_watch(run, tmp_path / "x.avi")
-    with pytest.raises(UserError, match="this world has no pictures"):
+    with pytest.raises(UserError, match="Reacher has no pictures"):
         run_watch(run)
     grid = run_training("ppo", "grid/Empty-5x5-v0", steps=32, run_dir=tmp_path / "grid", overrides=SMALL, quiet=True)
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
