@@ -141,7 +141,7 @@ class Chooser:
         score = {"disagreement": disagreement, "entropy": entropy}[self.config.method]
         places = torch.combinations(torch.arange(sets.shape[1]))
         pairs = sets[:, places].reshape(-1, 2)  # of every set its C(k, 2)
-        scores = score(chance_of_left(returns.double().cpu(), pairs)).view(len(sets), -1).mean(-1)
+        scores = score(chance_of_left(returns.double().cpu(), pairs)).view(len(sets), len(places)).mean(-1)
         return sets[scores.argsort(dim=0, descending=True, stable=True)]
 
     def _shuffled(self, clips: Sequence[str]) -> tuple[str, ...]:
