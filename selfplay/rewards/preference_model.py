@@ -28,8 +28,8 @@ def bradley_terry(left: Tensor, right: Tensor, target: Tensor) -> Tensor:
 class StepModels(nn.Module):
     """K models of the reward of a step, float32 [K, S]: the world's encoder, ReLU, and one more hidden layer.
 
-    What leads out of the step has an encoder of its own where it counts, the action joins behind the first layer.
-    Vectors are whitened.
+    The state after the step has an encoder of its own where it counts, the action joins behind the first layer. Vectors
+    are whitened. The last layer begins at 0: new models find nothing better than anything else.
     """
 
     def __init__(self, config: PreferenceConfig, surroundings: Surroundings, reader: str) -> None:
@@ -41,6 +41,8 @@ class StepModels(nn.Module):
         self.now = nn.ModuleList([surroundings.encoder(space, width) for _ in range(count)])
         self.next = nn.ModuleList([surroundings.encoder(space, width) for _ in range(count if config.next_obs else 0)])
         self.head = Ensemble(count, width + (self.actions.size if self.actions else 0), width, 1)
+        for last in (self.head.weight_2, self.head.bias_2):
+            nn.init.zeros_(last)
 
     def forward(self, now: Tensor, next: Tensor, action: Tensor) -> Tensor:
         """now, next: rows [S, P] of the channel before and after S steps. action: int64 [S] or float32 [S, A]."""

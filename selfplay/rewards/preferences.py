@@ -63,7 +63,8 @@ class PreferenceReward(Bonus):
     A return is known from comparisons up to a constant only, another one for every model. Therefore each model is
     brought to mean 0 and variance 1 on reference states before they are aggregated, and the aggregate again: by the
     compared segments after `fit_pairs`, and by `normalise`. Chances and accuracies are of the models as fitted. Where
-    episodes can end early, the constant says what it is worth to go on: at mean 0, as much as an average step.
+    episodes can end early, the constant says what it is worth to go on: at mean 0, as much as an average step. Before
+    the first fit everything is worth 0.
 
     Differs from the paper: what the models look at is whitened; there is no constant share of random answers in the
     likelihood; a fit begins from new weights, so that it depends on the comparisons, the settings and the seed alone.
@@ -104,9 +105,10 @@ class PreferenceReward(Bonus):
         """
         if ceiling is not None and not 0 < ceiling <= 1:
             raise ValueError(f"preferences: a ceiling is an accuracy above 0, at most 1, got {ceiling}")
+        pairs = pairs.to(self.device)
         models = self._new_models()
         if models.whitening is not None:
-            models.whitening.observe(played(pairs.steps, self.reads).states.to(self.device))
+            models.whitening.observe(played(pairs.steps, self.reads).states)
         generator = torch.Generator()
         generator.manual_seed(self.seed)
         metrics = fit(models, pairs, self.config, generator, self.device)

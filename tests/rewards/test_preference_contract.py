@@ -9,7 +9,7 @@ from curiosity.source import RewardSource
 from selfplay.rewards.preference_config import PreferenceConfig
 
 NAME = "preferences"
-ENTRY = SourceEntry("what is preferred", PreferenceConfig, "selfplay.rewards.preferences:PreferenceReward")
+ENTRY = SourceEntry("what is preferred", PreferenceConfig, "opinions:Opinionated")
 SHARED = [
     contract.test_steps_that_were_not_played_mean_nothing,
     contract.test_it_goes_on_from_a_saved_state_bit_for_bit,

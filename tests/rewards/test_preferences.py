@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from opinions import Opinionated
 
 from curiosity.source import Surroundings
 from selfplay.core.encoders import encoder_for
@@ -51,10 +52,10 @@ def compared(count=400, segments=200, held_out=0.25, seed=0, scale=1.0, **teache
     return Pairs(batch, sets[:, 0], sets[:, 1], target, torch.arange(count), unseen), script
 
 
-def source_of(seed=0, **settings):
+def source_of(seed=0, kind=PreferenceReward, **settings):
     space = gymnasium.spaces.Box(-np.inf, np.inf, (4,))
     told = Surroundings({"obs": space}, gymnasium.spaces.Discrete(2), encoder_for, seed)
-    return PreferenceReward(PreferenceConfig(**{**SMALL, **settings}), told)
+    return kind(PreferenceConfig(**{**SMALL, **settings}), told)
 
 
 def correlation(one, other):
@@ -69,6 +70,13 @@ def fitted():
     sets = torch.stack([pairs.left, pairs.right], -1)[pairs.held_out]
     metrics = source.fit_pairs(pairs, script.ceiling(pairs.steps, sets).best)
     return source, pairs, script, metrics
+
+
+def test_it_has_no_opinion_before_it_is_told_one():
+    batch = steps(6)
+    source = source_of()
+    assert not source.reward(batch).any()
+    assert not source.returns(batch).any()
 
 
 def test_worked_likelihood():
@@ -185,7 +193,7 @@ def test_no_models_constant_decides_what_is_paid(fitted):
 
 def test_steps_outside_the_mask_count_nothing():
     """Rubbish in them too: they are as if the segment were shorter."""
-    source = source_of()
+    source = source_of(kind=Opinionated)
     whole, cut = steps(6), steps(6)
     gone = torch.arange(5)[:, None].expand(5, 6) >= 3
     hidden = dataclasses.replace(
@@ -241,7 +249,7 @@ def test_what_it_looks_at_is_what_the_settings_say():
     acted = dataclasses.replace(batch, action=1 - batch.action)
     led = dataclasses.replace(batch, next_obs=batch.next_obs + 1)
     for settings, seen in (({}, acted), ({"action": False, "next_obs": True}, led)):
-        source = source_of(**settings)
+        source = source_of(kind=Opinionated, **settings)
         for other in (acted, led):
             assert torch.equal(source.returns(batch), source.returns(other)) == (other is not seen)
 
