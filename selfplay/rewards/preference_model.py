@@ -87,11 +87,29 @@ def returns(models: StepModels, rows: Rows, columns: Tensor) -> Tensor:
 
 
 def bootstrap(group: Tensor, members: int, generator: torch.Generator) -> Tensor:
-    """How often each member draws each of P comparisons, float32 [K, P]: whole groups (int64 [P]), with replacement."""
+    """How often each member draws each of P comparisons, float32 [K, P]: whole groups, with replacement.
+
+    group: int64 [P], on the CPU.
+    """
     names, place = torch.unique(group, return_inverse=True)
     drawn = torch.randint(max(len(names), 1), (members, len(names)), generator=generator)
     counts = torch.zeros(members, len(names)).scatter_add_(1, drawn, torch.ones(members, len(names)))
-    return counts[:, place.cpu()]
+    return counts[:, place]
+
+
+def _shares(pairs: Pairs, config: PreferenceConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What each comparison counts in each model's training, mean 1 over those to train on, and which it stops at.
+
+    Both float32 [K, P], on the CPU.
+    """
+    training = ~pairs.held_out.cpu()
+    weight, unseen = torch.zeros(2, config.members, len(pairs))
+    if config.bootstrap:
+        counts = bootstrap(pairs.group.cpu()[training], config.members, generator)
+        weight[:, training], unseen[:, training] = counts, (counts == 0).float()
+    else:
+        weight[:, training], unseen[:, ~training] = 1.0, 1.0
+    return weight * training.sum() / weight.sum(-1, keepdim=True), unseen
 
 
 def fit(
@@ -103,21 +121,15 @@ def fit(
     comparisons decide nothing and their accuracy is unbiased; else the held-out ones. The best pass is that with the
     least of these losses, mean over the models; without any unseen comparison it is the last.
 
-    Metrics: epochs (passes taken, the best one's number), loss (of the best pass, on what is trained on), unseen_loss.
-    Raises `FloatingPointError` where the loss is not finite.
+    Metrics: epochs, the number of the best pass; its loss, on what is trained on, and its unseen_loss, mean over the
+    models and without the weight decay. Raises `ValueError` where all comparisons are held out and `FloatingPointError`
+    where the loss is not finite.
     """
     training = ~pairs.held_out
-    if not bool(training.any()):
-        raise ValueError(f"preferences: nothing to train on, all of {len(pairs)} comparisons are held out")
-    weight = torch.zeros(config.members, len(pairs))
-    unseen = torch.zeros(config.members, len(pairs))
-    if config.bootstrap:
-        counts = bootstrap(pairs.group[training], config.members, generator)
-        weight[:, training.cpu()], unseen[:, training.cpu()] = counts, (counts == 0).float()
-    else:
-        weight[:, training.cpu()], unseen[:, (~training).cpu()] = 1.0, 1.0
     count = int(training.sum())
-    weight, unseen = (weight * count / weight.sum(-1, keepdim=True)).to(device), unseen.to(device)
+    if not count:
+        raise ValueError(f"preferences: nothing to train on, all of {len(pairs)} comparisons are held out")
+    weight, unseen = (shares.to(device) for shares in _shares(pairs, config, generator))
     stoppable = unseen.sum(-1) > 0
     left, right, target = (tensor.to(device) for tensor in (pairs.left, pairs.right, pairs.target))
     rows, numbers = rows_of(pairs.steps, config.reads, device), training.to(device).nonzero()[:, 0]
