@@ -100,9 +100,13 @@ class PPOStage:
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
         self.learner.progress = progress
+        physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
+        blown_up = physics.unstable if physics is not None else 0
         batch, episodes = collect(self.world, self.learner, self.rollout)
         self.steps += batch.mask.numel()
         scalars = self._explored(batch)
+        if physics is not None:
+            scalars["rollout/unstable"] = float(physics.unstable - blown_up)
         scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
