@@ -200,6 +200,24 @@ def test_moments_are_those_of_all_rows_together():
     assert torch.equal(again.mean, normaliser.mean)
 
 
+def test_moments_stay_where_there_is_float64():
+    """As on Apple's devices: what is moved is float32, and moving it changes nothing that is seen."""
+
+    def there(tensor):
+        if tensor.dtype == torch.float64:
+            raise TypeError("no float64 there")
+        return tensor.clone()
+
+    normaliser, rows = Normaliser(2), torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    normaliser.update(rows)
+    seen = normaliser(rows)
+    torch.nn.Sequential(normaliser)._apply(there)
+    normaliser.load_state_dict(normaliser.state_dict())
+    assert torch.equal(normaliser(rows), seen)
+    normaliser.update(rows)
+    assert normaliser.mean.tolist() == [2, 4]
+
+
 def test_a_policy_is_saved_with_what_it_normalises_by_and_goes_on_bit_identically():
     def played(learner, world, rollout, updates):
         for _ in range(updates):
