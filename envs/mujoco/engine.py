@@ -9,11 +9,11 @@ import numba as nb
 import numpy as np
 
 from envs.errors import UnstablePhysicsError
-from envs.grid.rng import seed_streams
 from envs.mujoco.draws import Draws
 from envs.mujoco.native import FORWARD, STEP, NativeBatch
 from envs.mujoco.state import MujocoState
 from envs.mujoco.world import Moment, World
+from envs.rng import seed_streams
 from envs.vector import checked_count, checked_seed
 
 ABSURD = 1e6
