@@ -4,8 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from gymnasium.spaces import Box
 
+from curiosity.catalogue import SOURCES
+from curiosity.networks import Actions
 from selfplay.cli import main
 from selfplay.environments import find_environment
 from selfplay.methods import method_settings
@@ -14,6 +18,7 @@ from selfplay.train import build_stage
 
 SMALL = {"num_envs": "8", "rollout_steps": "32", "ppo.minibatch_size": "128", "ppo.epochs": "2", "eval_episodes": "2"}
 GREY = (150, 152, 160)
+COUNT_VISITS = [("noveld", "position"), ("ride", "position")]
 
 
 def stage_of(method, env, seed=0, **overrides):
@@ -105,3 +110,22 @@ def test_where_there_is_no_maze_it_is_said(tmp_path):
         assert f"coverage: not defined in {env}, which has no maze" in refused.output
         assert refused.output.count("\n") == 1
     assert not list((tmp_path / "run").glob("metrics*"))
+
+
+@pytest.mark.parametrize(("name", "keys"), [*((name, "obs") for name in SOURCES), *COUNT_VISITS])
+def test_every_bonus_is_paid_and_learnt_from(name, keys):
+    more = {f"bonus.{name}.keys": keys} if keys != "obs" else {}
+    stage = stage_of(name, "PointMaze-U-v0", **more)
+    told = stage.iterate(0.0).scalars
+    assert all(np.isfinite(value) for key, value in told.items() if "explained_variance" not in key), told
+    assert told[f"train/raw_reward/{name}"] > 0
+    assert np.isfinite(told["train/loss"])
+    assert all(tensor.isfinite().all() for tensor in stage.learner.policy.state_dict().values())
+
+
+def test_forces_are_seen_between_their_bounds():
+    """An inverse model's loss does not depend on what a force is measured in."""
+    actions = Actions(Box(np.array([-3.0, 0.0, -np.inf], np.float32), np.array([3.0, 5.0, np.inf], np.float32)), "test")
+    force = torch.tensor([[3.0, 5.0, 7.0], [-1.5, 1.25, 0.0]])
+    assert actions.code(force).tolist() == [[1.0, 1.0, 7.0], [-0.5, -0.5, 0.0]]
+    assert actions.loss(torch.zeros(2, 3), force).item() == (1 + 1 + 49 + 0.25 + 0.25) / 2

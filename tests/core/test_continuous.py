@@ -122,6 +122,8 @@ def test_bounds_that_make_no_sense_are_refused():
         space = gymnasium.spaces.Box(np.float32([low]), np.float32([high]))
         with pytest.raises(ValueError, match="an action needs both bounds, low < high, or none"):
             distribution_for(space)
+    with pytest.raises(ValueError, match=r"a Box of whole numbers has no distribution, expected one of floats"):
+        distribution_for(gymnasium.spaces.Box(-1, 1, (2,), np.int64))
     with pytest.raises(ValueError, match="expected Discrete or a flat Box"):
         distribution_for(gymnasium.spaces.Box(-1, 1, (2, 2)))
 
