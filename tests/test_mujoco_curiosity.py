@@ -52,7 +52,6 @@ def test_a_curious_run_in_a_maze_tells_where_it_was(tmp_path):
 def test_the_share_of_cells_against_the_places_themselves(method):
     """Every step's place is counted again, from the rollout's rows, by rounding."""
     more = {"bonus.counts.reads": "position"} if method == "counts" else {"coverage": "true"}
-    more["ppo.normalise_obs"] = "false"  # else a run begins with a rollout that is gone when it is asked for
     stage = stage_of(method, "PointMaze-U-v0", seed=1, **more)
     stage.world.env.max_steps = 20
     here, shares, seen = [set() for _ in range(8)], [], np.zeros((5, 5), int)

@@ -28,7 +28,7 @@ def spoil(monkeypatch):
 
     def begin(engine, *steps):
         def absurd(self):
-            if self is engine or engine is None:
+            if self is engine or (engine is None and self.num_envs == 4):  # not those that pictures are drawn of
                 count[0] += 1
                 if count[0] in steps:
                     self.moment().qvel[2, 1] = np.nan
@@ -67,6 +67,5 @@ def test_a_run_says_it_in_one_line_and_counts(tmp_path, spoil):
     assert len(lines) == 1
     assert lines[0].startswith("warning: environment 2, step 2: qvel[1]")
     told = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert (
-        sum(line.get("rollout/unstable", 0) for line in told) == 8
-    )  # of 160 steps the second and every twentieth from there
+    cut = sum(line.get("rollout/unstable", 0) for line in told)
+    assert cut == 8  # of 160 steps the second and every twentieth from there

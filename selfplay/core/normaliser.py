@@ -15,7 +15,8 @@ SPREAD = 1e-8
 class Normaliser(nn.Module):
     """(x - mean) / deviation of each of D numbers, over all that `update` was given, inside ±`BOUND`.
 
-    Part of the policy, and saved with it: weights mean nothing without it. Before the first `update` it only bounds.
+    Part of the policy, and saved with it: weights mean nothing without it. Before the first `update` it only bounds, so
+    a run's first rollout is seen in raw units (runs that began with one that was only looked at learnt no faster).
     Moments are merged as in Chan et al. 1979, in float64, and stay on the CPU whatever device the policy is on: not
     every device has float64 (Apple's has not). Buffers: count [], mean [D], square [D] (Σ (x - mean)²).
     """
