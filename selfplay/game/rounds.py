@@ -16,6 +16,7 @@ from selfplay.core.learner import Learner
 from selfplay.core.transitions import Demonstration, Transitions
 from selfplay.game.config import GameConfig
 from selfplay.game.field import PlayingField
+from selfplay.game.moves import Moves
 from selfplay.game.payoffs import PAYOFFS, Outcome
 from selfplay.game.turn import Turn, TurnPlayer
 
@@ -59,8 +60,7 @@ class Game(Generic[F]):
         if config.clone_weight > 0 and config.mode == "reverse":
             raise ValueError("game.clone: Alice's way leads to Bob's goal in repeat mode only, game.mode is reverse")
         self.field, self.config = field, config
-        stop = field.num_actions if config.stop else None
-        self._alice = TurnPlayer(alice, field, config.alice_limit, stop)
+        self._alice = TurnPlayer(alice, field, config.alice_limit, config.stop)
         self._bob = TurnPlayer(bob, field, config.t_max)
 
     def play(self) -> Round:
@@ -84,7 +84,7 @@ class Game(Generic[F]):
         demonstration = None
         if config.clone_weight > 0:
             failed = np.flatnonzero(proposed & ~bob.solved)
-            demonstration = demonstrate(field, before_alice, alice, end, failed, config.clone_weight)
+            demonstration = demonstrate(field, self._alice.moves, before_alice, alice, end, failed, config.clone_weight)
         return Round(
             outcome=outcome,
             start=start,
@@ -117,10 +117,11 @@ def spread(turn: Turn, payoff: np.ndarray, running: float = 0.0) -> np.ndarray:
 
 
 def demonstrate(
-    field: PlayingField, before: Any, turn: Turn, desired: np.ndarray, ids: np.ndarray, weight: float
+    field: PlayingField, moves: Moves, before: Any, turn: Turn, desired: np.ndarray, ids: np.ndarray, weight: float
 ) -> Demonstration | None:
     """The environment steps of `turn` in worlds `ids`, seen with the goal `desired` [N, G]; None without a step.
 
+    moves: those of the turn's player. Numbers are shown within their bounds, for beyond them nothing more was done.
     before: snapshot of the worlds the turn began in; the field is left where the turn ended.
     """
     field.restore(before, np.arange(field.num_envs))
@@ -130,8 +131,8 @@ def demonstrate(
         active = ids[turn.steps[ids] > t]
         field.observe(desired, row, active)
         seen.append(row[active])
-        done.append(turn.action[t, active])
-        field.step(turn.action[t], active)
+        done.append(moves.shown(turn.action[t, active]))
+        field.step(turn.given[t], active)
     if not seen:
         return None
     return Demonstration(torch.from_numpy(np.concatenate(seen)), torch.from_numpy(np.concatenate(done)), weight)
