@@ -33,7 +33,7 @@ def test_what_mujoco_worlds_do_not_have_is_one_line(tmp_path):
     def train(method, **overrides):
         run_training(method, "mujoco/Reacher-v5", steps=10, run_dir=tmp_path / "a", overrides=overrides, quiet=True)
 
-    with pytest.raises(UserError, match=r"alice-bob has no mujoco worlds \(expected one of grid/…\)"):
+    with pytest.raises(UserError, match=r"XX"):
         train("alice-bob")
     with pytest.raises(UserError, match="MuJoCo worlds have no channel 'position'"):
         train("counts", **{"bonus.counts.reads": "position"})

@@ -13,7 +13,6 @@ from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.state import MujocoState
-from envs.ruler import STRAIGHT, WAY
 
 _TABLE_CELL, _TABLE_CELLS = 0.25, 12  # metres of a cell of the plane where there is no maze, and how many across
 _REACHED_CELLS = 8  # across, of these: blocks stay within 1 m of the middle
@@ -41,7 +40,7 @@ class MujocoField:
         self.max_steps = world.max_steps
         self.pixels: dict[str, np.ndarray] = {}
         maze = world.maze if isinstance(world, MazeWorld) else None
-        self.ruler = WAY if maze else STRAIGHT
+        self.ruler = world.ruler
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
         self.cells = len(maze.free_cells) if maze else _REACHED_CELLS**2
         self._nobody = np.zeros(self.num_envs, bool)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from envs.errors import UnmeasurableError
-from selfplay.board import Band, Layout
+from selfplay.board import Layout
 from selfplay.core.learner import Learner
 from selfplay.core.streams import Stream
 from selfplay.errors import warn
@@ -21,26 +21,17 @@ from selfplay.game.field import CurriculumField
 from selfplay.game.moves import Moves
 from selfplay.game.pictures import goal_heatmap, outcome_colours, round_frames
 from selfplay.game.rounds import Game, Round, play_target
-from selfplay.game.scores import goal_scores, pace_name, pace_title, task_scores, undoing, way_back
+from selfplay.game.scores import goal_scores, pace_name, task_scores, undoing, way_back
 from selfplay.game.turn import TurnPlayer
 from selfplay.rewards.streams import make_streams, surroundings
 from selfplay.rewards.task import TaskReward
+from selfplay.stages.alice_bob_charts import charts
 from selfplay.stages.alice_bob_settings import AliceBobConfig
 from selfplay.stages.base import Report, prefixed, under
 
 _RECENT = 50  # rounds whose goals are kept for pictures
 _WAYS_BACK = 64  # worlds in which an evaluation looks at the way back
 _SHOWN = 48  # frames of a turn that TensorBoard gets to see
-
-_LEARNING_CHARTS = {
-    "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
-    "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
-    "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
-}
-_TARGET_CHARTS = {
-    "target task, fresh levels": ["eval/target_success"],
-    "target task, training": ["bob/target_success"],
-}
 
 
 class AliceBob:
@@ -86,28 +77,7 @@ class AliceBob:
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
-        ruler = self.field.ruler
-        curriculum_charts: dict[str, list[str] | Band] = {
-            f"difficulty of Alice's goals ({ruler.name}, {ruler.unit}; 10 %, median, 90 %)": Band(
-                "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
-            ),
-            "what became of her goals (solved, trivial)": ["curriculum/solved", "curriculum/trivial"],
-            "turns without a goal (no STOP, dead)": ["alice/not_stopped", "alice/invalid"],
-            "length of the turns (steps)": ["alice/t_A", "bob/t_B"],
-            "payoffs": ["alice/payoff", "bob/payoff"],
-        }
-        if self.field.cells is not None:
-            curriculum_charts["share of all ways between two cells that her recent goals ask for"] = [
-                "curriculum/coverage"
-            ]
-        can = {
-            "success on uniformly drawn goals": ["eval/zero_shot"],
-            f"{pace_title(ruler)} on these": [f"eval/zero_shot_{pace_name(ruler)}"],
-            "from Alice's ends back to her starts (Bob returned, a way there is)": [
-                "eval/returned", "eval/return_possible",
-            ],
-        } | (_TARGET_CHARTS if self._target is not None else {})  # fmt: skip
-        return {"curriculum": curriculum_charts, "what Bob can do": can, "learning": _LEARNING_CHARTS}
+        return charts(self.field.ruler, self.field.cells is not None, self._target is not None)
 
     def iterate(self, progress: float) -> Report:
         """One round, one target-task episode per target world, then both players learn."""
