@@ -20,7 +20,9 @@ class GameConfig(BaseModel):
     mode: Literal["repeat", "reverse"] = Field(
         "repeat", description="repeat: Bob starts where Alice did and must reach her end; reverse: the other way round"
     )
-    payoff: Literal["time", "outcome"] = Field("time", description="what a round pays; see selfplay.game.payoffs")
+    payoff: Literal["time", "outcome", "opposed"] = Field(
+        "time", description="what a round pays; see selfplay.game.payoffs"
+    )
     payoff_scale: Annotated[float, Field(gt=0, le=1e6)] = Field(
         0.1, description="γ of the time payoff, or what the outcome payoff pays (±)"
     )

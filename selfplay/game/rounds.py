@@ -97,7 +97,7 @@ class Game(Generic[F]):
             alice_payoff=alice_payoff,
             bob_payoff=bob_payoff,
             alice=alice.transitions(spread(alice, alice_payoff)),
-            bob=bob.transitions(spread(bob, bob_payoff, -config.payoff_scale if config.payoff == "time" else 0.0)),
+            bob=bob.transitions(spread(bob, bob_payoff, 0.0 if config.payoff == "outcome" else -config.payoff_scale)),
             demonstration=demonstration,
         )
 
