@@ -163,10 +163,14 @@ def _difficulty(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict
     shortest = np.array([np.nan if distance is None else distance for distance in distances], float)
     known = ~np.isnan(shortest)
     centres = (edges[1:] + edges[:-1]) / 2
+    median = _binned(steps[known], edges, shortest[known], np.median)
+    seen = ~np.isnan(median)
     for low, high, shade in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
-        bounds = [_binned(steps[known], edges, shortest[known], lambda v, q=q: np.quantile(v, q)) for q in (low, high)]
-        axis.fill_between(centres, *bounds, color="C0", alpha=shade, lw=0, label=f"{low:.0%} – {high:.0%}")
-    axis.plot(centres, _binned(steps[known], edges, shortest[known], np.median), color="C0", label="median")
+        bounds = [
+            _binned(steps[known], edges, shortest[known], lambda v, q=q: np.quantile(v, q))[seen] for q in (low, high)
+        ]
+        axis.fill_between(centres[seen], *bounds, color="C0", alpha=shade, lw=0, label=f"{low:.0%} – {high:.0%}")
+    axis.plot(centres[seen], median[seen], color="C0", label="median")
     axis.set(title=f"difficulty ({ruler.name}, {ruler.unit})", ylim=(0, None))
 
 

@@ -61,3 +61,12 @@ def asked(played: Round, ids: np.ndarray) -> np.ndarray:
     outcome = played.outcome
     share = np.where(outcome.solved, outcome.t_bob / np.maximum(outcome.bob_limit, 1), np.nan)
     return np.hstack([played.end[ids], share[ids, None]])
+
+
+def coverage(places: np.ndarray, cells: int) -> float:
+    """Share of all ways from one of `cells` cells to another that goals ask for.
+
+    places: int64 [M, 4], the cell of each goal and of its start.
+    """
+    ways = np.unique(places, axis=0)
+    return float((ways[:, :2] != ways[:, 2:]).any(axis=1).sum() / (cells * (cells - 1)))

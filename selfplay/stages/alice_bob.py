@@ -29,7 +29,7 @@ from selfplay.stages.alice_bob_charts import charts
 from selfplay.stages.alice_bob_settings import AliceBobConfig
 from selfplay.stages.base import Report, prefixed, under
 
-_RECENT = 50  # rounds whose goals are kept for pictures
+_RECENT, _COVERING = 50, 10  # rounds whose goals are kept for pictures, and those in which ways are counted
 _WAYS_BACK = 64  # worlds in which an evaluation looks at the way back
 _SHOWN = 48  # frames of a turn that TensorBoard gets to see
 
@@ -113,7 +113,10 @@ class AliceBob:
         """Lines for a sample of the round's goals, and the quantiles of their true difficulty."""
         proposed, outcome, ruler = np.flatnonzero(played.outcome.proposed), played.outcome, self.field.ruler
         self._goals.append(self._places(played, proposed))
-        scalars = {} if self.field.cells is None else {"curriculum/coverage": self._coverage(self.field.cells)}
+        scalars = {}
+        if self.field.cells is not None:
+            late = np.concatenate(list(self._goals)[-_COVERING:])
+            scalars["curriculum/coverage"] = curriculum.coverage(late, self.field.cells)
         count = min(self.config.proposals, len(proposed))
         if count == 0:
             return [], scalars
@@ -144,11 +147,6 @@ class AliceBob:
         if self.field.cells is None:
             return goals
         return np.hstack([goals, self.field.goal_cells(played.start[ids])])
-
-    def _coverage(self, cells: int) -> float:
-        """Share of all ways from one cell to another that the recent goals ask for."""
-        ways = np.unique(np.concatenate(self._goals), axis=0)
-        return float((ways[:, :2] != ways[:, 2:]).any(axis=1).sum() / (cells * (cells - 1)))
 
     def _shortest(self, played: Round, ids: np.ndarray) -> np.ndarray:
         """True difficulty of the goals of worlds `ids`: [M], -1 unknown or unreachable."""
