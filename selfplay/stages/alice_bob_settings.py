@@ -44,8 +44,7 @@ class GridAliceBobConfig(AliceBobConfig):
 
 
 _CONTINUOUS = PPOConfig(
-    normalise_over="batch", minibatch_size=2048, epochs=4, learning_rate=5e-4, entropy=0.0, activation="tanh",
-    critic="own", gamma=0.995,
+    normalise_over="batch", minibatch_size=2048, epochs=4, entropy=0.0, activation="tanh", critic="own",
 )  # fmt: skip
 
 
@@ -55,8 +54,8 @@ class MujocoAliceBobConfig(AliceBobConfig):
     num_envs: int = Field(256, ge=1, le=2**31 - 1, description="worlds played at once, target task included")
     eval_goals: int = Field(256, ge=1, le=2**31 - 1, description="fresh worlds of an evaluation")
     game: MujocoGameConfig = MujocoGameConfig()
-    alice: PPOConfig = _CONTINUOUS
-    bob: PPOConfig = _CONTINUOUS
+    alice: PPOConfig = _CONTINUOUS.model_copy(update={"gamma": 0.97})  # who sees far ahead never finds it time to STOP
+    bob: PPOConfig = _CONTINUOUS.model_copy(update={"gamma": 0.995, "log_std": -0.5})
 
     @model_validator(mode="after")
     def _no_channels(self) -> MujocoAliceBobConfig:
