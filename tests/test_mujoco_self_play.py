@@ -17,7 +17,7 @@ from selfplay.watch import run_watch
 SMALL = {
     "num_envs": "12", "eval_goals": "8", "proposals": "4", "game.t_max": "60", "game.stop_chance": "0.03",
     "game.target_share": "0.25", "alice.minibatch_size": "128", "bob.minibatch_size": "128", "alice.epochs": "1",
-    "bob.epochs": "1", "rewards": "task=1,rnd=0.1",
+    "bob.epochs": "1", "game.past_share": "0.25", "rewards": "task=1,rnd=0.1",
 }  # fmt: skip
 ENV = "mujoco/PointMaze-Open-v0"
 

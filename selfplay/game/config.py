@@ -41,6 +41,10 @@ class GameConfig(BaseModel):
     target_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="share of Bob's episodes that are the target task, with an empty goal"
     )
+    past_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="share of the worlds in which a past Alice plays, from whom Alice learns nothing (OpenAI 2021: .2)",
+    )
     goal: tuple[GoalPart, ...] = Field(
         ("position", "carried", "objects"), min_length=1, description="what of Alice's end state Bob must match"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,13 @@ class Turn:
     def mask(self) -> np.ndarray:
         """bool [T, N]: the rows that were played."""
         return np.arange(len(self.action))[:, None] < self.decisions
+
+    def joined(self, other: Turn) -> Turn:
+        """This turn and `other`, which the same `TurnPlayer` played right behind it in other worlds, as one."""
+        longer = self if len(self.action) >= len(other.action) else other  # both are views of the same buffers
+        sums = {name: getattr(self, name) + getattr(other, name) for name in ("decisions", "steps", "task_return")}
+        flags = ("stopped", "solved", "died", "finished", "truncated")
+        return replace(longer, **sums, **{name: getattr(self, name) | getattr(other, name) for name in flags})
 
     def transitions(self, reward: np.ndarray, truncated: np.ndarray | None = None) -> Transitions:
         """The turn as a batch with `reward` [T, N] as its task reward.

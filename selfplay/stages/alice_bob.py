@@ -12,6 +12,7 @@ import torch
 from envs.errors import UnmeasurableError
 from selfplay.board import Layout
 from selfplay.core.learner import Learner
+from selfplay.core.rng import rng_state, set_rng_state
 from selfplay.core.streams import Stream
 from selfplay.errors import warn
 from selfplay.game import curriculum
@@ -19,6 +20,7 @@ from selfplay.game.alarms import alarms
 from selfplay.game.config import MujocoGameConfig
 from selfplay.game.field import CurriculumField
 from selfplay.game.moves import Moves
+from selfplay.game.past import Past
 from selfplay.game.pictures import goal_heatmap, outcome_colours, round_frames
 from selfplay.game.rounds import Game, Round, play_target
 from selfplay.game.scores import goal_scores, pace_name, task_scores, undoing, way_back
@@ -54,7 +56,7 @@ class AliceBob:
                 f"{targets} for the target task and {players} for the game; both need at least one"
             )
         _check(config)
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(8)]
         self.field = make_field(players, seeds[0])
         sees, moves = self.field.observation_space, self.field.action_space
         says = Moves(self.field.action_space, config.game.stop, _stop_chance(config)).space
@@ -63,7 +65,8 @@ class AliceBob:
         self.alice = Learner(sees, says, config.alice, wants, seed=seeds[2], device=device)
         payoff = [Stream(TaskReward(), weight=1.0, gamma=config.bob.gamma)]
         self.bob = Learner(sees, moves, config.bob, payoff, seed=seeds[3], device=device)
-        self.game = Game(self.field, self.alice, self.bob, config.game)
+        self._past = Past(self.alice, seeds[7]) if config.game.past_share > 0 else None
+        self.game = Game(self.field, self.alice, self.bob, config.game, self._past)
         self.target_field: CurriculumField | None = make_field(targets, seeds[1]) if targets else None
         self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if self.target_field else None
         self.make_field, self._eval_seed = make_field, seeds[4]
@@ -104,6 +107,8 @@ class AliceBob:
         if batches:
             shown = [played.demonstration] if played.demonstration else []
             scalars |= prefixed("bob/train", self.bob.update(*batches, demonstrations=shown))
+        if self._past is not None:
+            self._past.keep()
         scalars |= alarms(scalars)
         self.rounds += 1
         self._last = scalars
@@ -238,8 +243,10 @@ class AliceBob:
         state |= prefixed("field", self.field.state_dict())
         if self.target_field is not None:
             state |= prefixed("target_field", self.target_field.state_dict())
+        if self._past is not None:
+            state |= prefixed("past", self._past.state_dict())
         state["counters"] = np.array([self.steps, self.target_steps, self.rounds, self._measurable], np.int64)
-        state["rng"] = _rng_state(self._rng)
+        state["rng"] = rng_state(self._rng)
         recent = list(self._goals)
         state["goals"] = np.concatenate(recent) if recent else np.zeros((0, 2), np.int64)
         state["goals_split"] = np.cumsum([len(g) for g in recent], dtype=np.int64)
@@ -255,9 +262,11 @@ class AliceBob:
         self.field.load_state_dict(under("field", state))
         if self.target_field is not None:
             self.target_field.load_state_dict(under("target_field", state))
+        if self._past is not None:
+            self._past.load_state_dict(under("past", state))
         self.steps, self.target_steps, self.rounds, measurable = (int(x) for x in state["counters"])
         self._measurable = bool(measurable)
-        _set_rng_state(self._rng, np.asarray(state["rng"]))
+        set_rng_state(self._rng, np.asarray(state["rng"]))
         for kept, name in ((self._goals, "goals"), (self._asked, "asked")):
             split = np.asarray(state.get(f"{name}_split", []))
             kept.clear()
@@ -286,19 +295,3 @@ def _check(config: AliceBobConfig) -> None:
         raise ValueError(
             f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
         )
-
-
-def _rng_state(rng: np.random.Generator) -> np.ndarray:
-    """A PCG64 generator as uint64 [6]: state and increment (high, low word each), the half-used draw and whether."""
-    state = rng.bit_generator.state
-    inner = state["state"]
-    words = [word for name in ("state", "inc") for word in divmod(inner[name], 2**64)]
-    return np.array([*words, state["uinteger"], state["has_uint32"]], np.uint64)
-
-
-def _set_rng_state(rng: np.random.Generator, words: np.ndarray) -> None:
-    high, low, inc_high, inc_low, uinteger, has_uint32 = (int(word) for word in words)
-    state = dict(rng.bit_generator.state)
-    state["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
-    state["has_uint32"], state["uinteger"] = has_uint32, uinteger
-    rng.bit_generator.state = state
