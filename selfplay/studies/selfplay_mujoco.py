@@ -1,10 +1,12 @@
 """Asymmetric self-play with forces instead of arrows: does Bob learn to get anywhere, and what is that owed to?
 
-Two mazes and a block to be pushed. No arm is paid by the task. Bob is tested on goals that nobody proposed, drawn
-uniformly over the reachable area of fresh worlds; before he has learnt anything that is the arm `still`, where neither
-player ever learns. `random-alice` is the same game with an Alice who never learns, `no-clone` the one without cloning
-her way where Bob failed (OpenAI 2021, arXiv 2101.04882), and `time` the payoff of 2017 (arXiv 1703.05407).
-Settings and budgets were chosen in PointMaze-U on a seed that counts as one of the study's.
+Two mazes and a block to be pushed. No arm is paid by the task. The payoff is that of 2017 (arXiv 1703.05407), and Bob
+clones Alice's way where he failed (OpenAI 2021, arXiv 2101.04882). He is tested on goals that nobody proposed, drawn
+uniformly over the reachable area of fresh worlds; how good he is before he has learnt anything is the arm `still`,
+where neither player ever learns. Of the others each changes one thing: `past` has past Alices in a quarter of the
+worlds, `random-alice` an Alice who never learns, `no-clone` no cloning; in PointMaze-U also `opposed`, where Alice
+earns all that Bob pays, and `far-sighted`, an Alice with Bob's discount. Settings were chosen in PointMaze-U on seed 0,
+where what is claimed of these two was seen before it was registered.
 """
 
 from __future__ import annotations
@@ -17,20 +19,26 @@ WORLDS = {  # world -> budget in env steps of both players
     "PointMaze-Medium": 2_000_000,
     "BlockPush": 4_000_000,
 }
-GAMES = {
+PAST = {"game.past_share": "0.25"}
+GAMES: dict[str, dict[str, str]] = {
     "self-play": {},
+    "past": PAST,
     "random-alice": {"alice.learning_rate": "0"},
     "no-clone": {"game.clone": "0"},
-    "time": {"game.payoff": "time"},
     "still": {"alice.learning_rate": "0", "bob.learning_rate": "0", "game.clone": "0"},
 }
+IN_ONE_MAZE: dict[str, dict[str, str]] = {
+    "opposed": {"game.payoff": "opposed"},
+    "far-sighted": {"alice.gamma": "0.995"},
+}
+MAZE = "PointMaze-U"
 SETTINGS = {"eval_goals": "512"}
 SUCCESS, REACHES, SOON = "success on uniform goals", "reaches nine goals of ten", "steps to success .9"
 COVERAGE, DIFFICULTY = "ways that Alice asks for", "difficulty of Alice's late goals"
 
 
 def _arm(world: str, game: str) -> Arm:
-    run = Run("alice-bob", f"mujoco/{world}-v0", WORLDS[world], SETTINGS | GAMES[game])
+    run = Run("alice-bob", f"mujoco/{world}-v0", WORLDS[world], SETTINGS | (GAMES | IN_ONE_MAZE)[game])
     return Arm(f"{world}.{game}", run, {"world": world, "game": game})
 
 
@@ -53,16 +61,38 @@ def _claims(world: str) -> tuple[Claim, ...]:
             ">= 1.2",
         ),
         Claim(
+            f"with past Alices Bob forgets less in {world}", SUCCESS, f"{world}.past", own, "difference", "> 0",
+            precondition=learns,
+        ),
+        Claim(
             f"cloning helps in {world}", "success, all along", own, f"{world}.no-clone", "difference", "> 0",
             precondition=learns,
         ),
     )  # fmt: skip
 
 
+OF_ONE_MAZE = (
+    Claim(
+        "an Alice paid for Bob's time alone asks for what is far", DIFFICULTY, f"{MAZE}.opposed", f"{MAZE}.self-play",
+        "ratio", ">= 1.2",
+    ),
+    Claim(
+        "and teaches him less", SUCCESS, f"{MAZE}.opposed", f"{MAZE}.self-play", "difference", "<= -0.05",
+    ),
+    Claim(
+        "an Alice who looks far ahead puts off her STOP", "goals proposed", f"{MAZE}.far-sighted",
+        f"{MAZE}.self-play", "difference", "<= -0.2",
+    ),
+)  # fmt: skip
+
+
 STUDY = Study(
     name="selfplay-mujoco",
     question="What does Bob learn from Alice where both act by forces, and without any task?",
-    arms=tuple(_arm(world, game) for world in WORLDS for game in GAMES),
+    arms=(
+        *(_arm(world, game) for world in WORLDS for game in GAMES),
+        *(_arm(MAZE, game) for game in IN_ONE_MAZE),
+    ),
     measures=(
         Measure(SUCCESS, "eval/zero_shot", LateMean(0.1), "share of goals"),
         Measure(REACHES, "eval/zero_shot", Above(0.9, 0.1), "share of seeds"),
@@ -70,10 +100,11 @@ STUDY = Study(
         Measure("success, all along", "eval/zero_shot", AreaUnderCurve(), "share of goals"),
         Measure("pace", "eval/zero_shot_steps_per_metre", LateMean(0.1), "steps a metre", "down"),
         Measure("the way back", "eval/returned", LateMean(0.1), "share of Alice's ends"),
+        Measure("goals proposed", "curriculum/proposed", LateMean(0.25), "share of turns", "neither"),
         Measure(COVERAGE, "curriculum/coverage", LateMean(0.1), "share of all ways between two cells"),
         Measure(DIFFICULTY, "curriculum/difficulty_q50", LateMean(0.25), "m", "neither"),
     ),
-    claims=tuple(claim for world in WORLDS for claim in _claims(world)),
+    claims=(*(claim for world in WORLDS for claim in _claims(world)), *OF_ONE_MAZE),
     curves=("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/coverage"),
     seeds=5,
     quick_seeds=2,
