@@ -75,6 +75,10 @@ class MujocoGameConfig(GameConfig):
     stop_chance: float = Field(
         0.02, gt=0, lt=1, description="Alice's chance of STOP in a step before she has learnt anything"
     )
+    past_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25,
+        description="share of the worlds in which a past Alice plays, from whom Alice learns nothing (OpenAI 2021: .2)",
+    )
     goal: tuple[Literal["position", "objects"], ...] = Field(
         (), description="what of Alice's end state Bob must match; empty: what the world's task asks for"
     )

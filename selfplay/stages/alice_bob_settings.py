@@ -54,7 +54,8 @@ class MujocoAliceBobConfig(AliceBobConfig):
     num_envs: int = Field(256, ge=1, le=2**31 - 1, description="worlds played at once, target task included")
     eval_goals: int = Field(256, ge=1, le=2**31 - 1, description="fresh worlds of an evaluation")
     game: MujocoGameConfig = MujocoGameConfig()
-    alice: PPOConfig = _CONTINUOUS.model_copy(update={"gamma": 0.97})  # who sees far ahead never finds it time to STOP
+    # Who sees far ahead never finds it time to STOP; who is sure of herself asks for one direction only.
+    alice: PPOConfig = _CONTINUOUS.model_copy(update={"gamma": 0.97, "learning_rate": 5e-4, "entropy": 0.01})
     bob: PPOConfig = _CONTINUOUS.model_copy(update={"gamma": 0.995, "log_std": -0.5})
 
     @model_validator(mode="after")

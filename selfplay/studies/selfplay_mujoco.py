@@ -1,12 +1,13 @@
 """Asymmetric self-play with forces instead of arrows: does Bob learn to get anywhere, and what is that owed to?
 
-Two mazes and a block to be pushed. No arm is paid by the task. The payoff is that of 2017 (arXiv 1703.05407), and Bob
-clones Alice's way where he failed (OpenAI 2021, arXiv 2101.04882). He is tested on goals that nobody proposed, drawn
-uniformly over the reachable area of fresh worlds; how good he is before he has learnt anything is the arm `still`,
-where neither player ever learns. Of the others each changes one thing: `past` has past Alices in a quarter of the
-worlds, `random-alice` an Alice who never learns, `no-clone` no cloning; in PointMaze-U also `opposed`, where Alice
-earns all that Bob pays, and `far-sighted`, an Alice with Bob's discount. Settings were chosen in PointMaze-U on seed 0,
-where what is claimed of these two was seen before it was registered.
+Two mazes and a block to be pushed. No arm is paid by the task. The payoff is that of 2017 (arXiv 1703.05407); as in
+OpenAI 2021 (arXiv 2101.04882) Bob clones Alice's way where he failed, and past Alices play in a quarter of the worlds.
+He is tested on goals that nobody proposed, drawn uniformly over the reachable area of fresh worlds; how good he is
+before he has learnt anything is the arm `still`, where neither player ever learns. Of the others each changes one
+thing: `no-past` has no past Alices, `random-alice` an Alice who never learns, `no-clone` no cloning; in PointMaze-U
+also `opposed`, where Alice earns all that Bob pays, and `far-sighted`, an Alice with Bob's discount. Settings were
+chosen in PointMaze-U on seed 0, where what is claimed of the last two was seen, without past Alices, before it was
+registered.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ WORLDS = {  # world -> budget in env steps of both players
     "PointMaze-Medium": 2_000_000,
     "BlockPush": 4_000_000,
 }
-PAST = {"game.past_share": "0.25"}
 GAMES: dict[str, dict[str, str]] = {
     "self-play": {},
-    "past": PAST,
+    "no-past": {"game.past_share": "0"},
     "random-alice": {"alice.learning_rate": "0"},
     "no-clone": {"game.clone": "0"},
     "still": {"alice.learning_rate": "0", "bob.learning_rate": "0", "game.clone": "0"},
@@ -61,7 +61,7 @@ def _claims(world: str) -> tuple[Claim, ...]:
             ">= 1.2",
         ),
         Claim(
-            f"with past Alices Bob forgets less in {world}", SUCCESS, f"{world}.past", own, "difference", "> 0",
+            f"with past Alices Bob forgets less in {world}", SUCCESS, own, f"{world}.no-past", "difference", "> 0",
             precondition=learns,
         ),
         Claim(
