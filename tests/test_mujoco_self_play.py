@@ -92,10 +92,10 @@ def test_what_cannot_be_is_one_line(tmp_path):
         (r"^game\.stop_chance: 0 is not .*0 < stop_chance < 1", ENV, {"game.stop_chance": "0"}),
         (r"^game\.alice_steps: 100 of t_max 100 leaves", ENV, {"game.stop": "false", "game.alice_steps": "100"}),
         (r"^game\.clone: .* repeat mode only", ENV, {"game.mode": "reverse", "game.clone": "0.5"}),
-        (r"unknown key 'view_size'", ENV, {"view_size": "5"}),
+        (r"'view_size' is a setting of grid worlds", ENV, {"view_size": "5"}),
         (r"MuJoCo worlds have no channel 'position'", ENV,
          {"rewards": "task=1,counts=1", "bonus.counts.reads": "position"}),
-        (r"unknown key 'game\.stop_chance'", "grid/DoorKey-5x5-v0", {"game.stop_chance": "0.1"}),
+        (r"'game\.stop_chance' is a setting of mujoco worlds", "grid/DoorKey-5x5-v0", {"game.stop_chance": "0.1"}),
     ):  # fmt: skip
         with pytest.raises(UserError, match=wrong):
             run_training("alice-bob", env, steps=10, run_dir=tmp_path / "a", overrides=overrides, quiet=True)

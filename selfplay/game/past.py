@@ -56,9 +56,9 @@ class Past:
     def load_state_dict(self, state: Mapping[str, Tensor | np.ndarray]) -> None:
         """Go on from `state_dict`."""
         self._seen = int(state["seen"])
-        names, device = self.player.policy.state_dict().keys(), self.player.device
+        names = self.player.policy.state_dict().keys()
         self._pool = [
-            {name: torch.as_tensor(state[f"{k}.{name}"]).to(device, copy=True) for name in names}
+            {name: torch.as_tensor(state[f"{k}.{name}"]).clone() for name in names}
             for k in range(min(self._seen, POOL))
         ]
         set_rng_state(self._rng, np.asarray(state["rng"]))
