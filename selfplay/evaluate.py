@@ -17,6 +17,11 @@ from selfplay.threads import limit_spinning, physical_cores, set_threads
 EPISODES: dict[Family, int] = {"grid": 512, "mujoco": 32}
 """How many an evaluation takes: a step of physics costs as much as dozens on a grid."""
 
+_WAY_BACK = {
+    "returned": "brought back to Alice's start, from her ends",
+    "return_possible": "for which there is a way",
+}
+
 if TYPE_CHECKING:
     from selfplay.stages.base import Stage
 
@@ -81,8 +86,9 @@ def run_evaluation(
     episodes: by default `EPISODES` of its family.
 
     Returns `task` (success where there is such a thing, return, length of the task's episodes) and, for Bob, `goals`
-    (zero-shot success on uniformly drawn reachable goals, t_B / shortest, both also `by_difficulty`). `deterministic`
-    takes the likeliest action instead of drawing one. What is undefined (a mean over nothing) is None.
+    (zero-shot success on uniformly drawn reachable goals, t_B / shortest or steps a metre, both also `by_difficulty`)
+    and `way_back` (`selfplay.game.scores`). `deterministic` takes the likeliest action instead of drawing one. What is
+    undefined (a mean over nothing) is None.
     """
     stage, config = load_run(run, env, threads, device)
     if episodes is None:
@@ -125,15 +131,19 @@ def _print(result: dict[str, Any]) -> None:
     goals = result.get("goals")
     if goals:
         table.add_row("success on uniformly drawn goals", _number(goals["success"]))
-        table.add_row("t_B / shortest where solved", _number(goals["t_B_over_shortest"]))
+        pace = "t_B / shortest" if "t_B_over_shortest" in goals else "steps a metre"
+        table.add_row(f"{pace} where solved", _number(goals.get("t_B_over_shortest", goals.get("steps_per_metre"))))
+    for name, words in _WAY_BACK.items():
+        if name in result.get("way_back", {}):
+            table.add_row(words, _number(result["way_back"][name]))
     console.print(table, highlight=False)
     if goals:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for column in ("shortest path (steps)", "goals", "success", "t_B / shortest"):
+        for column in (goals["distance"], "goals", "success", pace):
             table.add_column(column, justify="right")
         for row in goals["by_difficulty"]:
-            span = f"{row['from']}–{row['to']}" if row["to"] < 10**8 else f"≥ {row['from']}"
-            table.add_row(span, str(row["goals"]), _number(row["success"]), _number(row["excess"]))
+            span = f"{row['from']}–{row['to']}" if row["to"] is not None else f"≥ {row['from']}"
+            table.add_row(span, str(row["goals"]), _number(row["success"]), _number(row["pace"]))
         console.print(table, highlight=False)
 
 

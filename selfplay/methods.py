@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from envs.grid.field import GridField
     from envs.grid.levels import LevelSpec
+    from envs.mujoco.field import MujocoField
     from selfplay.core.collect import World
+    from selfplay.stages.alice_bob_settings import MujocoAliceBobConfig
     from selfplay.stages.base import Stage
     from selfplay.stages.ppo_settings import PPOStageConfig
 
@@ -101,15 +103,16 @@ def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]
 
 
 def _alice_bob_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.alice_bob import AliceBobConfig
+    from selfplay.stages.alice_bob_settings import GridAliceBobConfig, MujocoAliceBobConfig
 
-    return AliceBobConfig()
+    return MujocoAliceBobConfig() if family == "mujoco" else GridAliceBobConfig()
 
 
 def _alice_bob(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.alice_bob import AliceBob
 
-    assert not isinstance(spec, MujocoSpec)
+    if isinstance(spec, MujocoSpec):
+        return AliceBob(*_mujoco_fields(spec, settings), seed, device)
 
     def make_field(num_envs: int, field_seed: int) -> GridField:
         from envs.grid.field import GridField
@@ -120,12 +123,28 @@ def _alice_bob(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -
     return AliceBob(make_field, settings, seed, device)
 
 
+def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], MujocoField], MujocoAliceBobConfig]:
+    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none."""
+    from envs.mujoco.field import MujocoField
+    from envs.mujoco.worlds import GOAL_WORLDS
+
+    if spec.id not in GOAL_WORLDS:
+        fit = ", ".join(f"mujoco/{name}" for name in GOAL_WORLDS)
+        raise ValueError(f"mujoco/{spec.id} has no goals, self-play needs one of: {fit}")
+    kind = GOAL_WORLDS[spec.id]
+    game = settings.game.in_world(kind.max_steps, kind.task)
+    try:
+        world = kind(game.goal)
+    except ValueError as error:
+        raise ValueError(f"game.goal: {error}") from None
+    return partial(MujocoField, world), settings.model_copy(update={"game": game})
+
+
 METHODS: dict[str, Method] = {
     "alice-bob": Method(
         "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her",
         _alice_bob_defaults,
         _alice_bob,
-        families=("grid",),
     ),
     "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_defaults, _ppo),
     "random": Method(

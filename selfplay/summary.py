@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from envs.mujoco.worlds import GOAL_WORLDS
+from envs.ruler import STEPS, Ruler
+from selfplay.environments import MujocoSpec, find_environment
 from selfplay.jsonfile import read_lines
 from selfplay.progress import human
 from selfplay.rundir import read_record
@@ -22,8 +25,11 @@ _ROWS = {
     "eval/zero_shot": "Bob's success on uniformly drawn goals",
     "eval/zero_shot_t_B_over_shortest": "Bob's detour on these (t_B / shortest)",
     "eval/target_success": "Bob's success on the target task",
-    "curriculum/difficulty_q50": "median difficulty of Alice's goals (steps)",
-    "curriculum/difficulty_q90": "90 % quantile of their difficulty (steps)",
+    "eval/zero_shot_steps_per_metre": "Bob's pace on these (steps a metre)",
+    "eval/returned": "share of Alice's ends that he brings back to her starts",
+    "curriculum/difficulty_q50": "median difficulty of Alice's goals ({})",
+    "curriculum/difficulty_q90": "90 % quantile of their difficulty ({})",
+    "curriculum/coverage": "share of all ways between two cells that her recent goals ask for",
     "curriculum/solved": "share of her goals that Bob solves",
     "curriculum/trivial": "share of her goals that are trivial",
     "coverage/positions": "share of the reachable cells that an episode visits",
@@ -57,11 +63,12 @@ def print_summary(path: Path) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("measure", "first", "last"):
         table.add_column(column, justify="left" if column == "measure" else "right")
+    ruler = _ruler(config["env"])
     for tag, words in _ROWS.items():
         values = [line[tag] for line in metrics if line.get(tag) is not None]
         if values:
             tail = values[-1:] if tag.startswith("eval/") else values[-max(1, len(values) // 20) :]
-            table.add_row(words, f"{values[0]:.3g}", f"{np.mean(tail):.3g}")
+            table.add_row(words.format(f"{ruler.name}, {ruler.unit}"), f"{values[0]:.3g}", f"{np.mean(tail):.3g}")
     console.print(table, highlight=False)
     for tag, text in _alarms(metrics).items():
         console.print(f"[yellow]{tag}[/]: {text}", highlight=False)
@@ -92,7 +99,8 @@ def draw_curriculum(path: Path) -> Path | None:
     """Draw `curriculum.png` into run folder `path` from its logs and return where; None without proposals.
 
     Four charts over environment steps (difficulty of Alice's goals; what became of them; what changed in the world
-    between start and goal; Bob's success on goals nobody proposed) above heat-maps of where her goals lay.
+    between start and goal, in MuJoCo's worlds the length of the turns; Bob's success on goals nobody proposed) above
+    maps of where her goals lay, in MuJoCo's worlds with what became of them.
     """
     proposals = list(read_lines(path / PROPOSALS)) if (path / PROPOSALS).exists() else []
     if not proposals:
@@ -112,11 +120,16 @@ def draw_curriculum(path: Path) -> Path | None:
     difficulty, shares, kinds, skill = top.subplots(1, 4)
     steps = np.array([line["step"] for line in proposals]) / 1e6
     edges = np.linspace(0, steps.max(), 41)
-    _difficulty(difficulty, steps, edges, proposals)
+    ruler = _ruler(config["env"])
+    _difficulty(difficulty, steps, edges, proposals, ruler)
     _lines(shares, metrics, {"solved": "curriculum/solved", "trivial": "curriculum/trivial",
                              "no STOP": "alice/not_stopped", "invalid": "alice/invalid"})  # fmt: skip
     shares.set(title="share of goals (of turns)", ylim=(-0.02, 1.02))
-    _kinds(kinds, steps, edges, proposals)
+    if ruler.in_steps:
+        _kinds(kinds, steps, edges, proposals)
+    else:
+        _lines(kinds, metrics, {"Alice": "alice/t_A", "Bob where he succeeds": "bob/t_B"})
+        kinds.set(title="length of the turns (steps)", ylim=(0, None))
     _lines(skill, metrics, {"uniformly drawn goals": "eval/zero_shot", "target task": "eval/target_success"})
     skill.set(title="Bob's success on fresh levels", ylim=(-0.02, 1.02))
     _target_axis(skill, metrics)
@@ -125,7 +138,7 @@ def draw_curriculum(path: Path) -> Path | None:
         axis.spines[["top", "right"]].set_visible(False)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(frameon=False, fontsize=8)
-    _maps(bottom, proposals, metrics)
+    _maps(bottom, proposals, metrics) if ruler.in_steps else _places(bottom, proposals, metrics, config)
     target = path / "curriculum.png"
     figure.savefig(target, dpi=110)
     return target
@@ -137,15 +150,28 @@ def _binned(steps: np.ndarray, edges: np.ndarray, values: np.ndarray, statistic)
     return np.array([statistic(group) if len(group) else np.nan for group in groups])
 
 
-def _difficulty(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict]) -> None:
-    shortest = np.array([np.nan if line["shortest"] is None else line["shortest"] for line in proposals], float)
+def _ruler(env: str) -> Ruler:
+    """How far goals are in environment `env`."""
+    spec = find_environment(env)
+    if isinstance(spec, MujocoSpec) and spec.id in GOAL_WORLDS:
+        return GOAL_WORLDS[spec.id].ruler
+    return STEPS
+
+
+def _difficulty(axis, steps: np.ndarray, edges: np.ndarray, proposals: list[dict], ruler: Ruler) -> None:
+    distances = [line.get("shortest" if ruler.exact else "straight") for line in proposals]
+    shortest = np.array([np.nan if distance is None else distance for distance in distances], float)
     known = ~np.isnan(shortest)
     centres = (edges[1:] + edges[:-1]) / 2
+    median = _binned(steps[known], edges, shortest[known], np.median)
+    seen = ~np.isnan(median)
     for low, high, shade in ((0.1, 0.9, 0.2), (0.25, 0.75, 0.35)):
-        bounds = [_binned(steps[known], edges, shortest[known], lambda v, q=q: np.quantile(v, q)) for q in (low, high)]
-        axis.fill_between(centres, *bounds, color="C0", alpha=shade, lw=0, label=f"{low:.0%} – {high:.0%}")
-    axis.plot(centres, _binned(steps[known], edges, shortest[known], np.median), color="C0", label="median")
-    axis.set(title="difficulty (shortest path, steps)", ylim=(0, None))
+        bounds = [
+            _binned(steps[known], edges, shortest[known], lambda v, q=q: np.quantile(v, q))[seen] for q in (low, high)
+        ]
+        axis.fill_between(centres[seen], *bounds, color="C0", alpha=shade, lw=0, label=f"{low:.0%} – {high:.0%}")
+    axis.plot(centres[seen], median[seen], color="C0", label="median")
+    axis.set(title=f"difficulty ({ruler.name}, {ruler.unit})", ylim=(0, None))
 
 
 def _lines(axis, metrics: list[dict], tags: dict[str, str]) -> None:
@@ -203,3 +229,26 @@ def _maps(figure, proposals: list[dict], metrics: list[dict]) -> None:
         axis.set(
             title=f"goals, {human(last * quarter / 4)}–{human(last * (quarter + 1) / 4)} steps", xticks=[], yticks=[]
         )
+
+
+def _places(figure, proposals: list[dict], metrics: list[dict], config: dict[str, Any]) -> None:
+    """Where goals lay in four quarters of the run: red where Bob failed, else the darker the sooner he was there."""
+    from selfplay.game.pictures import outcome_colours
+
+    world = GOAL_WORLDS[config["env"].partition("/")[2]]()
+    parts = config["settings"]["game"]["goal"] or world.task
+    where = [line["goal"]["objects"][0] if "objects" in parts else line["goal"]["position"] for line in proposals]
+    solved, taken = (np.array([line[key] for line in proposals], float) for key in ("solved", "t_B"))
+    longest = np.max(taken, initial=1, where=solved > 0)
+    colours = outcome_colours(np.where(solved > 0, taken / longest, np.nan)) / 255
+    steps = np.array([line["step"] for line in proposals])
+    last = max(line["step"] for line in metrics)
+    for quarter, axis in enumerate(figure.subplots(1, 4)):
+        inside = (steps > last * quarter / 4) & (steps <= last * (quarter + 1) / 4)
+        axis.scatter(*np.array(where)[inside].T, c=colours[inside], s=3, lw=0)
+        for x0, y0, x1, y1 in world.walls:
+            axis.fill_between((x0, x1), y0, y1, color="0.75", lw=0)
+        axis.set(
+            title=f"goals, {human(last * quarter / 4)}–{human(last * (quarter + 1) / 4)} steps", aspect="equal",
+            xticks=[], yticks=[],
+        )  # fmt: skip

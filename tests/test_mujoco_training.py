@@ -33,7 +33,9 @@ def test_what_mujoco_worlds_do_not_have_is_one_line(tmp_path):
     def train(method, **overrides):
         run_training(method, "mujoco/Reacher-v5", steps=10, run_dir=tmp_path / "a", overrides=overrides, quiet=True)
 
-    with pytest.raises(UserError, match=r"alice-bob has no mujoco worlds \(expected one of grid/…\)"):
+    with pytest.raises(
+        UserError, match="mujoco/Reacher-v5 has no goals, self-play needs one of: mujoco/PointMaze-Open-v0"
+    ):
         train("alice-bob")
     with pytest.raises(UserError, match="Reacher-v5 has no channel 'position', expected reads or keys = obs"):
         train("counts", **{"bonus.counts.reads": "position"})

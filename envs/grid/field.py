@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from gymnasium import spaces
 
 from envs.grid import goals, oracle
 from envs.grid.channels import token_pixels
@@ -14,6 +15,7 @@ from envs.grid.names import COLOURS, OBJECTS, STATES
 from envs.grid.state import GridState, X, Y
 from envs.grid.symbols import DOOR, LAVA, TRIPLE
 from envs.grid.tokens import DEFAULT_SEGMENTS, TokenLayout, token_space
+from envs.ruler import STEPS
 
 
 class GridField:
@@ -24,6 +26,8 @@ class GridField:
     pixels: what its tokens look like, as in `GridWorld`; those of a goal look like nothing.
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
+
+    ruler, cells = STEPS, None
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class GridField:
         self.observation_space = token_space(np.array(nvec))
         looks = token_pixels(layout)
         self.pixels = {"obs": np.pad(looks, ((0, len(nvec) - layout.width), (0, max(nvec) - looks.shape[1]), (0, 0)))}
-        self.num_actions, self.max_steps = self.engine.num_actions, self.engine.max_steps
+        self.action_space, self.max_steps = spaces.Discrete(self.engine.num_actions), self.engine.max_steps
         self.shape = (spec.width, spec.height)
         self._reward = np.zeros(num_envs)
         self._terminated, self._truncated, self._dead = (np.zeros(num_envs, bool) for _ in range(3))
@@ -118,11 +122,17 @@ class GridField:
         """Position of goals uint8 [M, G]: int64 [M, 2]."""
         return achieved[:, :2].astype(np.int64) - 1
 
-    def frame(self, index: int) -> np.ndarray:
-        """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16."""
+    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
+        """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16.
+
+        It has no mark for a goal.
+        """
         from envs.grid.interop import engine_frame  # brings in pygame
 
         return engine_frame(self.engine, index)
+
+    def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> None:
+        """None: goals are cells."""
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state and of a pool."""

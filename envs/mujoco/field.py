@@ -8,22 +8,21 @@ from dataclasses import replace
 import numpy as np
 from gymnasium import spaces
 
-from envs.errors import UnmeasurableError
 from envs.mujoco.draws import Draws
 from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.state import MujocoState
 
-_TABLE_CELL = 0.25  # metres of a cell of the plane where there is no maze
+_TABLE_CELL, _TABLE_CELLS = 0.25, 12  # metres of a cell of the plane where there is no maze, and how many across
+_REACHED_CELLS = 8  # across, of these: blocks stay within 1 m of the middle
 
 
 class MujocoField:
-    """N worlds with goals. What its methods take and give is written at `selfplay.game.field.PlayingField`, but
+    """N worlds with goals. What its methods take and give is written at `selfplay.game.field.CurriculumField`.
 
-    - actions are float32 [N, A], within `action_space`, and there is no `num_actions`;
-    - distances are metres, float64, not steps.
-
+    Actions are float32 [N, A]. Distances are metres, float64: in a maze the exact shortest way of the agent's disc,
+    elsewhere how far what is farthest from its place is from it, straight (`ruler`).
     Observations are float32 [N, P]: what the world shows, with the way to the goal that is meant, then 1 where a goal
     was given. Without one it is the way to the goal of the world's own task, then 0. Achieved goals are float64 [N, G].
 
@@ -40,9 +39,10 @@ class MujocoField:
         self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.max_steps = world.max_steps
         self.pixels: dict[str, np.ndarray] = {}
-        self.shape: tuple[int, int] = (12, 12)
-        if isinstance(world, MazeWorld):
-            self.shape = world.maze.shape
+        maze = world.maze if isinstance(world, MazeWorld) else None
+        self.ruler = world.ruler
+        self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
+        self.cells = len(maze.free_cells) if maze else _REACHED_CELLS**2
         self._nobody = np.zeros(self.num_envs, bool)
 
     def generate(self, ids: np.ndarray) -> None:
@@ -83,32 +83,39 @@ class MujocoField:
         return reward, self.world.terminated(now), truncated, self._nobody.copy()
 
     def difficulty(self, state: MujocoState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
-        """Shortest way from worlds `ids` of snapshot `state` to `desired` [N, G]: metres, float64 [M]; -1: no way.
+        """Metres from worlds `ids` of snapshot `state` to `desired` [N, G] in `parts`: float64 [M]; -1: no way.
 
-        Exact, of the agent's disc in a maze, to the goal itself, whatever the tolerance. UnmeasurableError elsewhere.
+        To the goal itself, whatever the tolerance.
         """
-        self.world.checked_parts(parts)
-        if not isinstance(self.world, MazeWorld):
-            raise UnmeasurableError(f"{type(self.world).__name__} has no maze to measure ways in")
-        way = self.world.geodesic.distances(self.world.achieved(self.engine.moment(state, ids).qpos), desired[ids])
-        return np.where(np.isfinite(way), way, -1.0)
+        return self._distances(self.world.achieved(self.engine.moment(state, ids).qpos), desired[ids], parts)
 
     def sample_goals(self, rng: np.random.Generator, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """One goal a world, as the task draws its own: ([N, G], metres float64 [N]), never reached already.
+        """One goal a world, never reached already: ([N, G], metres float64 [N]).
 
-        The distance is `difficulty` in a maze; elsewhere how far the thing that is farthest from its place in `parts`
-        is from it, straight, which no way is shorter than.
+        In a maze uniform over the area in which an episode may begin anywhere, walls and their margin left out;
+        elsewhere as the task draws its own.
         """
         parts = self.world.checked_parts(parts)
         draws = Draws(rng.integers(0, 2**64, (self.num_envs, 2), np.uint64), np.arange(self.num_envs))
-        start = self.achieved()
-        desired = self.world.draw_places(draws)
+        start, desired = self.achieved(), self._anywhere(draws)
         while (there := self.world.reached(start, desired, parts)).any():
-            desired[there] = self.world.draw_places(draws.only(there))
+            desired[there] = self._anywhere(draws.only(there))
+        return desired, self._distances(start, desired, parts)
+
+    def _anywhere(self, draws: Draws) -> np.ndarray:
+        """float64 [M, G]: a goal for each environment of `draws`."""
         if isinstance(self.world, MazeWorld):
-            return desired, self.difficulty(self.engine.state, desired, np.arange(self.num_envs), parts)
-        ways = [(desired - start)[:, self.world.places[part]].reshape(self.num_envs, -1, 2) for part in parts]
-        return desired, np.linalg.norm(np.concatenate(ways, axis=1), axis=2).max(axis=1)
+            return self.world.maze.draw_clear(draws, self.world.room)
+        return self.world.draw_places(draws)
+
+    def _distances(self, start: np.ndarray, desired: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+        """Metres from each of `start` [M, G] to its of `desired` [M, G]: float64 [M], -1: no way."""
+        parts = self.world.checked_parts(parts)
+        if isinstance(self.world, MazeWorld):
+            way = self.world.geodesic.distances(start, desired)
+            return np.where(np.isfinite(way), way, -1.0)
+        ways = [(desired - start)[:, self.world.places[part]].reshape(len(start), -1, 2) for part in parts]
+        return np.linalg.norm(np.concatenate(ways, axis=1), axis=2).max(axis=1)
 
     def describe(self, goal: np.ndarray) -> dict:
         """One achieved goal float64 [G]: places in metres, to the millimetre."""
@@ -119,22 +126,40 @@ class MujocoField:
         }  # fmt: skip
 
     def goal_cells(self, achieved: np.ndarray) -> np.ndarray:
-        """Where goals float64 [M, G] lie on the plane, by the first of what the task asks for: int64 [M, 2].
+        """Where goals float64 [M, G] lie on the plane, by the first of what must match: int64 [M, 2].
 
         In cells of the maze, elsewhere of .25 m.
         """
-        columns = self.world.places[self.world.task[0]]
-        places = achieved[:, columns.start : columns.start + 2]
+        places = self._first_places(achieved)
         if isinstance(self.world, MazeWorld):
             return self.world.maze.cells(places)
         cells = np.floor(places / _TABLE_CELL).astype(np.int64) + np.array(self.shape) // 2
         return np.clip(cells, 0, np.array(self.shape) - 1)
 
-    def frame(self, index: int) -> np.ndarray:
-        """One world from above, uint8 [H, W, 3]."""
+    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
+        """One world from above, uint8 [H, W, 3], with `desired` [G] as rings; None: no goal."""
         from envs.mujoco.pictures import draw  # brings in Pillow
 
-        return draw(self.world.scene(self.engine.moment(ids=[index])))
+        now = self.engine.moment(ids=[index])
+        goal = np.full_like(now.goal, np.nan) if desired is None else np.asarray(desired, np.float64)[None]
+        return draw(self.world.scene(replace(now, goal=goal)))
+
+    def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> np.ndarray:
+        """Where goals float64 [M, G] lie (see `goal_cells`), dots in `colours` uint8 [M, 3]: uint8 [H, W, 3]."""
+        from envs.mujoco.pictures import Disc, draw  # brings in Pillow
+
+        scene = self.world.scene(self.engine.moment(ids=[0]))
+        size = scene.high[0] / 100
+        dots = [
+            Disc((x, y), size, (int(red), int(green), int(blue)))
+            for (x, y), (red, green, blue) in zip(self._first_places(goals).tolist(), colours, strict=True)
+        ]
+        return draw(replace(scene, things=dots))
+
+    def _first_places(self, achieved: np.ndarray) -> np.ndarray:
+        """float64 [M, 2] of goals [M, G]: of the agent where it is all that must match, else of the first block."""
+        columns = self.world.places[self.world.parts[-1]]
+        return achieved[:, columns.start : columns.start + 2]
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state, copied."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from envs.mujoco.world import Moment, World
+from envs.ruler import STRAIGHT, Ruler
 
 if TYPE_CHECKING:
     from envs.mujoco.draws import Draws
@@ -29,16 +30,22 @@ class GoalWorld(World):
 
     goal: the parts that count, in the task as in `reached`; by default the world's own, `task`.
 
-    places: each part's columns of a goal.  tolerance: each part's, metres, in distance.
+    ruler: how far goals are.  places: each part's columns of a goal.  tolerance: each part's, metres, in distance.
     """
 
     succeeds = True
+    ruler: ClassVar[Ruler] = STRAIGHT
     task: ClassVar[tuple[str, ...]] = ("position",)
     places: Mapping[str, slice]
     tolerance: ClassVar[Mapping[str, float]]
 
     def __init__(self, goal: Sequence[str] | None = None) -> None:
         self.parts = self.checked_parts(self.task if goal is None else goal)
+
+    @property
+    @abstractmethod
+    def walls(self) -> np.ndarray:
+        """float64 [R, 4], rectangles (x0, y0, x1, y1) that nothing gets into (m)."""
 
     @property
     def goal_size(self) -> int:

@@ -96,6 +96,13 @@ class Maze:
         offsets = (np.stack([x, y], axis=1) - 0.5) * (self.size - 2 * room)
         return self.centres(self.free_cells[(cell * len(self.free_cells)).astype(int)]) + offsets
 
+    def draw_clear(self, draws: Draws, clearance: float) -> np.ndarray:
+        """float64 [M, 2]: places at least `clearance` from all walls, uniform (m)."""
+        found = self.draw(draws, 0.0)
+        while (close := self.clearance(found) < clearance).any():
+            found[close] = self.draw(draws.only(close), 0.0)
+        return found
+
     def _connected(self) -> bool:
         seen = np.zeros(self.shape, bool)
         seen[tuple(np.argwhere(self.free)[0])] = True

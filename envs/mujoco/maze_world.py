@@ -11,6 +11,7 @@ import numpy as np
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze import LAYOUTS, Maze
 from envs.mujoco.world import Moment
+from envs.ruler import WAY
 
 if TYPE_CHECKING:
     import mujoco
@@ -34,6 +35,7 @@ class MazeWorld(GoalWorld):
     wall_height: ClassVar[float]
     radius: ClassVar[float]
     room: ClassVar[float]
+    ruler = WAY
     places = {"position": slice(0, 2)}  # noqa: RUF012
 
     def __init__(self, goal: Sequence[str] | None = None) -> None:
@@ -47,6 +49,10 @@ class MazeWorld(GoalWorld):
 
         return Geodesic(self.maze, self.radius)
 
+    @property
+    def walls(self) -> np.ndarray:
+        return self.maze.walls
+
     def achieved(self, qpos: np.ndarray) -> np.ndarray:
         return qpos[:, :2]
 
@@ -59,7 +65,7 @@ class MazeWorld(GoalWorld):
         right, top = np.array(self.maze.shape) * self.maze.size / 2
         x, y = now.qpos[0, :2].tolist()
         goal = goal_ring(now.goal[0], self.tolerance["position"], AGENT)
-        return Scene((right, top), self.maze.walls, [Disc((x, y), self.radius, AGENT), *goal])
+        return Scene((right, top), self.walls, [Disc((x, y), self.radius, AGENT), *goal])
 
 
 def add_walls(spec: mujoco.MjSpec, maze: Maze, height: float, condim: int) -> None:

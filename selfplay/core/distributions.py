@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Gaussian:
         """float32 [..., A], the means."""
         return parameters.chunk(2, -1)[0].contiguous()
 
+    def inside(self, action: Tensor) -> Tensor:
+        """float32 [..., A]: the action within ±1 that is played as `action` is, in the policy's own units."""
+        return torch.where(torch.tensor(self.low, device=action.device).isfinite(), action.clamp(-1, 1), action)
+
     def played(self, action: Tensor) -> Tensor:
         """float32 [..., A] in the action space's own units, inside its bounds."""
         low, high = (torch.tensor(bound, device=action.device) for bound in (self.low, self.high))
@@ -98,7 +103,77 @@ class Gaussian:
         return torch.where(low.isfinite(), bounded, action)
 
 
-Distribution = Categorical | Gaussian
+class OrStop(gymnasium.spaces.Box):
+    """The actions of `box` (flat, float32, A numbers), or STOP: one number more, 1 for STOP, else 0.
+
+    chance: of STOP in a step before anything is learnt, between 0 and 1.
+    """
+
+    def __init__(self, box: gymnasium.spaces.Box, chance: float) -> None:
+        if len(box.shape) != 1 or not 0 < chance < 1:
+            raise ValueError(f"STOP: expected a flat Box and 0 < chance < 1, got {box} and {chance}")
+        self.box, self.chance = box, chance
+        low, high = (np.append(bound, end).astype(np.float32) for bound, end in ((box.low, 0), (box.high, 1)))
+        super().__init__(low, high, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class GaussianOrStop:
+    """STOP with a chance p, else A normal variables; from [..., A + 1 + A]: means, the logit of p, log deviations.
+
+    Actions are [..., A + 1], the last number 1 for STOP (then the others are 0) and 0 else. What is said is one of the
+    two, so the density of a STOP is p, that of anything else 1 - p times the normal one. The logit is `offset` more.
+    """
+
+    normal: Gaussian
+    offset: float
+
+    @property
+    def size(self) -> int:
+        """A + 1, the means and the logit."""
+        return self.normal.size + 1
+
+    @property
+    def spreads(self) -> int:
+        """A, the deviations."""
+        return self.normal.spreads
+
+    def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
+        """[...] nats of action float32 [..., A + 1]."""
+        normal, logit = self._parts(parameters)
+        goes_on = F.logsigmoid(-logit) + self.normal.log_prob(normal, action[..., :-1])
+        return torch.where(action[..., -1] > 0.5, F.logsigmoid(logit), goes_on)
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """[...] nats: that of saying STOP or not, and (1 - p) times the normal one."""
+        normal, logit = self._parts(parameters)
+        chance = torch.sigmoid(logit)
+        return F.softplus(logit) - chance * logit + (1 - chance) * self.normal.entropy(normal)
+
+    def sample(self, parameters: Tensor, generator: torch.Generator) -> Tensor:
+        """float32 [..., A + 1]."""
+        normal, logit = self._parts(parameters)
+        moves = self.normal.sample(normal, generator)
+        stops = torch.rand(logit.shape, generator=generator, device=logit.device) < torch.sigmoid(logit)
+        return torch.cat([torch.where(stops[..., None], 0.0, moves), stops[..., None].float()], -1)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        """float32 [..., A + 1]: STOP where that is likelier than not, else the means."""
+        normal, logit = self._parts(parameters)
+        stops = (logit > 0)[..., None]
+        return torch.cat([torch.where(stops, 0.0, self.normal.mode(normal)), stops.float()], -1)
+
+    def played(self, action: Tensor) -> Tensor:
+        """float32 [..., A + 1], the A numbers in the action space's own units, inside its bounds."""
+        return torch.cat([self.normal.played(action[..., :-1]), action[..., -1:]], -1)
+
+    def _parts(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """What the normal variables take, [..., 2A], and the logit of STOP, [...]."""
+        mean, logit, log_std = parameters.split([self.normal.size, 1, self.normal.size], -1)
+        return torch.cat([mean, log_std], -1), logit[..., 0] + self.offset
+
+
+Distribution = Categorical | Gaussian | GaussianOrStop
 
 
 def distribution_for(action_space: gymnasium.Space) -> Distribution:
@@ -107,6 +182,10 @@ def distribution_for(action_space: gymnasium.Space) -> Distribution:
         if action_space.start != 0:
             raise ValueError(f"policy: a Discrete action space must start at 0, got {action_space}")
         return Categorical(int(action_space.n))
+    if isinstance(action_space, OrStop):
+        normal = distribution_for(action_space.box)
+        assert isinstance(normal, Gaussian)
+        return GaussianOrStop(normal, math.log(action_space.chance / (1 - action_space.chance)))
     if isinstance(action_space, gymnasium.spaces.Box) and len(action_space.shape) == 1:
         if not np.issubdtype(action_space.dtype, np.floating):
             raise ValueError(f"policy: a Box of whole numbers has no distribution, expected one of floats or Discrete, "

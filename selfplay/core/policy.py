@@ -116,7 +116,7 @@ class ActorCritic(nn.Module):
         """x: what the policy's layers made of obs."""
         parameters = self.policy_head(x)
         if self.log_std is not None:
-            parameters = torch.cat([parameters, self.log_std.expand_as(parameters)], -1)
+            parameters = torch.cat([parameters, self.log_std.expand(*parameters.shape[:-1], -1)], -1)
         return parameters, self.value_head(x if self.critic is None else self._through(self.critic, obs))
 
 

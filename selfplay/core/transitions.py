@@ -163,8 +163,8 @@ class Transitions:
 class Demonstration:
     """M steps that somebody else played well, to be imitated.
 
-    obs: as in `Transitions`, [M, P], with the imitator's own goal in them. action: int64 [M]. weight: the advantage, in
-    units of the batch's normalised ones, that each of these actions is taken to have.
+    obs: as in `Transitions`, [M, P], with the imitator's own goal in them. action: int64 [M] or
+    float32 [M, A]. weight: the advantage, in units of the batch's normalised ones, that each of these is taken to have.
     """
 
     obs: Tensor

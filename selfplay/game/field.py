@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
+from envs.ruler import Ruler
+
 
 class PlayingField(Protocol):
     """N worlds that can be copied, put back, looked at with a goal in mind, and compared with a goal.
@@ -25,8 +27,8 @@ class PlayingField(Protocol):
         """Of one player in one world: the world and the goal, flat."""
 
     @property
-    def num_actions(self) -> int:
-        """Actions of the world; Alice's STOP comes after them."""
+    def action_space(self) -> spaces.Space:
+        """Of one world, Discrete or a flat Box. Alice's STOP is none of them (`selfplay.game.moves`)."""
 
     @property
     def max_steps(self) -> int:
@@ -51,14 +53,23 @@ class PlayingField(Protocol):
         """Write rows `ids` of `out` [N, P]; `desired` None: an empty goal and the flag of the target task."""
 
     def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids` with `action` int64 [N]; (task reward float64, terminated, truncated, dead), [N] each.
+        """Step worlds `ids` with `action`; (task reward float64, terminated, truncated, dead), [N] each.
 
+        action: int64 [N], or float32 [N, A] within the bounds.
         dead: terminated by a mishap. The reward cannot tell: a task completed after its own time limit may pay nothing.
         """
 
 
 class CurriculumField(PlayingField, Protocol):
     """A playing field that can also name, measure, draw and paint goals, and be saved."""
+
+    @property
+    def ruler(self) -> Ruler:
+        """How distances are measured."""
+
+    @property
+    def cells(self) -> int | None:
+        """In how many cells of the plane goals can lie; None where that differs from level to level."""
 
     @property
     def pixels(self) -> Mapping[str, np.ndarray]:
@@ -69,15 +80,15 @@ class CurriculumField(PlayingField, Protocol):
         """(W, H) of the plane that goals are drawn on."""
 
     def difficulty(self, state: Any, desired: np.ndarray, ids: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:
-        """Exact shortest path from worlds `ids` of snapshot `state` to `desired` [N, G]: int32 [M], −1 unreachable.
+        """Distance from worlds `ids` of snapshot `state` to `desired` [N, G]: [M], −1 unreachable; see `ruler`.
 
-        ValueError where the worlds have too many states to search.
+        UnmeasurableError where the worlds have too many states to search.
         """
 
     def sample_goals(self, rng: np.random.Generator, parts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """A goal for every world, uniform over all reachable ones but its present one: ([N, G], distance int32 [N]).
+        """A goal for every world, uniform over all reachable ones but its present one: ([N, G], distance [N]).
 
-        Distance 0 where there is none. ValueError where the worlds have too many states to search.
+        Distance 0 where there is none. UnmeasurableError where the worlds have too many states to search.
         """
 
     def describe(self, goal: np.ndarray) -> dict:
@@ -86,8 +97,11 @@ class CurriculumField(PlayingField, Protocol):
     def goal_cells(self, goals: np.ndarray) -> np.ndarray:
         """Where goals [M, G] lie on the plane: int64 [M, 2]."""
 
-    def frame(self, index: int) -> np.ndarray:
-        """A picture of one world, uint8 [H, W, 3]."""
+    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
+        """A picture of one world, uint8 [H, W, 3]; `desired` [G] is marked where the field can."""
+
+    def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> np.ndarray | None:
+        """Goals [M, G] in the plane, in `colours` uint8 [M, 3]; None where they are cells: a map says it better."""
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All worlds as arrays."""

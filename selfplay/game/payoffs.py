@@ -6,7 +6,9 @@ Time payoff (Sukhbaatar et al. 2017, arXiv 1703.05407, eqs. 1 and 2), with `scal
 
 where t_A and t_B count environment steps; a Bob who fails is charged t_B = t_max − t_A; an Alice who never says STOP
 earns nothing and Bob does not play. Outcome payoff (Sukhbaatar et al. 2018, arXiv 1811.09083): R_A = +scale if Bob
-fails, else −scale, and R_B = −R_A (the paper's scale is 1).
+fails, else −scale, and R_B = −R_A (the paper's scale is 1). Opposed payoff, its other form with a time for R_B, less
+the constant: R_B = −scale · t_B and R_A = −R_B. A Bob who is always there before t_A leaves the first two without a
+slope for Alice; this one keeps one.
 
 All arguments are arrays over N rounds; nothing here knows a world or a policy.
 """
@@ -59,6 +61,12 @@ def outcome_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarr
     return _where_proposed(outcome, -bob, bob)
 
 
+def opposed_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(R_A, R_B), float32 [N] each, of the opposed payoff (±scale · t_B); 0 for both where nothing was proposed."""
+    bob = -scale * outcome.charged
+    return _where_proposed(outcome, -bob, bob)
+
+
 def _where_proposed(outcome: Outcome, alice, bob) -> tuple[np.ndarray, np.ndarray]:
     return (
         np.where(outcome.proposed, alice, 0.0).astype(np.float32),
@@ -66,4 +74,4 @@ def _where_proposed(outcome: Outcome, alice, bob) -> tuple[np.ndarray, np.ndarra
     )
 
 
-PAYOFFS = {"time": time_payoff, "outcome": outcome_payoff}
+PAYOFFS = {"time": time_payoff, "outcome": outcome_payoff, "opposed": opposed_payoff}

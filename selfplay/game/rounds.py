@@ -16,6 +16,8 @@ from selfplay.core.learner import Learner
 from selfplay.core.transitions import Demonstration, Transitions
 from selfplay.game.config import GameConfig
 from selfplay.game.field import PlayingField
+from selfplay.game.moves import Moves
+from selfplay.game.past import Past
 from selfplay.game.payoffs import PAYOFFS, Outcome
 from selfplay.game.turn import Turn, TurnPlayer
 
@@ -53,14 +55,25 @@ F = TypeVar("F", bound=PlayingField)
 
 
 class Game(Generic[F]):
-    """Alice and Bob over one batch of worlds."""
+    """Alice and Bob over one batch of worlds.
 
-    def __init__(self, field: F, alice: Learner, bob: Learner, config: GameConfig):
+    past: who plays for Alice in the last worlds, a share of `config.past_share`; None: she herself does.
+    """
+
+    def __init__(self, field: F, alice: Learner, bob: Learner, config: GameConfig, past: Past | None = None):
         if config.clone_weight > 0 and config.mode == "reverse":
             raise ValueError("game.clone: Alice's way leads to Bob's goal in repeat mode only, game.mode is reverse")
         self.field, self.config = field, config
-        stop = field.num_actions if config.stop else None
-        self._alice = TurnPlayer(alice, field, config.alice_limit, stop)
+        self._past, self._present = past, np.ones(field.num_envs, bool)
+        if past is not None:
+            rivals = round(config.past_share * field.num_envs)
+            if not 0 < rivals < field.num_envs:
+                raise ValueError(
+                    f"game.past_share: {config.past_share} of {field.num_envs} worlds leaves {rivals} for past Alices "
+                    "(expected at least one, and one for Alice)"
+                )
+            self._present[-rivals:] = False
+        self._alice = TurnPlayer(alice, field, config.alice_limit, config.stop)
         self._bob = TurnPlayer(bob, field, config.t_max)
 
     def play(self) -> Round:
@@ -69,7 +82,11 @@ class Game(Generic[F]):
         everyone = np.arange(n)
         field.generate(everyone)
         before_alice, start = field.snapshot(), field.achieved()
-        alice = self._alice.play(np.ones(n, bool), start, np.full(n, config.alice_limit), check_goal=False)
+        limits = np.full(n, config.alice_limit)
+        own = alice = self._alice.play(self._present, start, limits, check_goal=False)
+        if self._past is not None:
+            with self._past.playing():
+                alice = own.joined(self._alice.play(~self._present, start, limits, check_goal=False))
         end = field.achieved()
         proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died
         if config.mode == "repeat":
@@ -84,7 +101,7 @@ class Game(Generic[F]):
         demonstration = None
         if config.clone_weight > 0:
             failed = np.flatnonzero(proposed & ~bob.solved)
-            demonstration = demonstrate(field, before_alice, alice, end, failed, config.clone_weight)
+            demonstration = demonstrate(field, self._alice.moves, before_alice, alice, end, failed, config.clone_weight)
         return Round(
             outcome=outcome,
             start=start,
@@ -96,8 +113,8 @@ class Game(Generic[F]):
             bob_turn=bob,
             alice_payoff=alice_payoff,
             bob_payoff=bob_payoff,
-            alice=alice.transitions(spread(alice, alice_payoff)),
-            bob=bob.transitions(spread(bob, bob_payoff, -config.payoff_scale if config.payoff == "time" else 0.0)),
+            alice=own.transitions(spread(own, alice_payoff)),
+            bob=bob.transitions(spread(bob, bob_payoff, 0.0 if config.payoff == "outcome" else -config.payoff_scale)),
             demonstration=demonstration,
         )
 
@@ -117,10 +134,11 @@ def spread(turn: Turn, payoff: np.ndarray, running: float = 0.0) -> np.ndarray:
 
 
 def demonstrate(
-    field: PlayingField, before: Any, turn: Turn, desired: np.ndarray, ids: np.ndarray, weight: float
+    field: PlayingField, moves: Moves, before: Any, turn: Turn, desired: np.ndarray, ids: np.ndarray, weight: float
 ) -> Demonstration | None:
     """The environment steps of `turn` in worlds `ids`, seen with the goal `desired` [N, G]; None without a step.
 
+    moves: those of the turn's player. Numbers are shown within their bounds, for beyond them nothing more was done.
     before: snapshot of the worlds the turn began in; the field is left where the turn ended.
     """
     field.restore(before, np.arange(field.num_envs))
@@ -130,8 +148,8 @@ def demonstrate(
         active = ids[turn.steps[ids] > t]
         field.observe(desired, row, active)
         seen.append(row[active])
-        done.append(turn.action[t, active])
-        field.step(turn.action[t], active)
+        done.append(moves.shown(turn.action[t, active]))
+        field.step(turn.given[t], active)
     if not seen:
         return None
     return Demonstration(torch.from_numpy(np.concatenate(seen)), torch.from_numpy(np.concatenate(done)), weight)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from envs.ruler import STEPS, Ruler
 from selfplay.core.learner import Learner
 from selfplay.game.config import GameConfig
+from selfplay.game.field import CurriculumField
+from selfplay.game.rounds import Game
 from selfplay.game.turn import TurnPlayer
 
 
@@ -30,16 +34,27 @@ class TaskScores:
         return {"success": self.success, "return": float(self.returns.mean()), "length": float(self.lengths.mean())}
 
 
+def pace_name(ruler: Ruler) -> str:
+    """What `GoalScores.pace` is called in figures."""
+    return "t_B_over_shortest" if ruler.in_steps else "steps_per_metre"
+
+
+def pace_title(ruler: Ruler) -> str:
+    """And in words."""
+    return "detour (t_B / shortest)" if ruler.in_steps else f"pace (t_B in steps / {ruler.name} in metres)"
+
+
 @dataclass(frozen=True)
 class GoalScores:
     """Uniformly drawn reachable goals on N fresh levels: arrays over the worlds that have a goal besides their start.
 
-    distance: int, exact shortest path in environment steps.  solved: bool.  t_bob: int, environment steps taken.
+    distance: to the goal, as `ruler` says.  solved: bool.  t_bob: int, environment steps taken.
     """
 
     distance: np.ndarray
     solved: np.ndarray
     t_bob: np.ndarray
+    ruler: Ruler = STEPS
 
     @property
     def success(self) -> float:
@@ -47,31 +62,36 @@ class GoalScores:
         return float(self.solved.mean()) if len(self.solved) else float("nan")
 
     @property
-    def excess(self) -> float:
-        """Mean t_B / shortest over solved goals: 1 is optimal."""
+    def pace(self) -> float:
+        """Mean t_B / distance over solved goals: with distances in steps 1 is optimal, else it is steps a metre."""
         if not self.solved.any():
             return float("nan")
         return float((self.t_bob[self.solved] / self.distance[self.solved]).mean())
 
     def summary(self) -> dict[str, Any]:
-        """Success, excess, and both by difficulty."""
-        return {"success": self.success, "t_B_over_shortest": self.excess, "by_difficulty": self.by_difficulty()}
+        """Success, pace, and both by distance."""
+        return {
+            "success": self.success,
+            pace_name(self.ruler): self.pace,
+            "distance": f"{self.ruler.name} ({self.ruler.unit})",
+            "by_difficulty": self.by_difficulty(),
+        }
 
-    def by_difficulty(self, edges=(1, 3, 6, 11, 21, 41, 81)) -> list[dict[str, Any]]:
-        """Success and excess for goals with `low <= distance < high`; bins without a goal are left out."""
-        rows = []
-        for low, high in zip(edges, (*edges[1:], 10**9), strict=True):
+    def by_difficulty(self) -> list[dict[str, Any]]:
+        """Success and pace for goals by distance, cut at the ruler's edges; bins without a goal are left out.
+
+        "from" and "to" belong to the bin where distances are whole steps; else "to" does not, and is None in the last.
+        """
+        rows, edges, whole = [], self.ruler.edges, self.ruler.in_steps
+        for low, high in zip(edges, (*edges[1:], math.inf), strict=True):
             inside = (self.distance >= low) & (self.distance < high)
             if inside.any():
-                part = GoalScores(self.distance[inside], self.solved[inside], self.t_bob[inside])
+                part = replace(
+                    self, distance=self.distance[inside], solved=self.solved[inside], t_bob=self.t_bob[inside]
+                )
+                to = None if math.isinf(high) else high - 1 if whole else high
                 rows.append(
-                    {
-                        "from": low,
-                        "to": high - 1,
-                        "goals": int(inside.sum()),
-                        "success": part.success,
-                        "excess": part.excess,
-                    }
+                    {"from": low, "to": to, "goals": int(inside.sum()), "success": part.success, "pace": part.pace}
                 )
         return rows
 
@@ -102,4 +122,27 @@ def goal_scores(
     player = TurnPlayer(bob, field, config.t_max)
     limits = np.full(field.num_envs, config.t_max)
     turn = player.play(has_goal, desired, limits, check_goal=True, deterministic=deterministic)
-    return GoalScores(distance[has_goal], turn.solved[has_goal], turn.steps[has_goal])
+    return GoalScores(distance[has_goal], turn.solved[has_goal], turn.steps[has_goal], field.ruler)
+
+
+def undoing(config: GameConfig) -> GameConfig:
+    """The game in which Bob must undo what Alice did."""
+    return config.model_copy(update={"mode": "reverse", "clone": 0.0})
+
+
+def way_back(game: Game[CurriculumField], measurable: bool) -> dict[str, float]:
+    """One round of `game` (see `undoing`): can what Alice does be undone, and does Bob know how?
+
+    Of her goals that are not trivial: "returned", the share that Bob brings back to her start within his limit;
+    "return_possible", the share for which there is a way at all, where `measurable` and distances are exact. Nothing
+    without such a goal.
+    """
+    played, field = game.play(), game.field
+    asked = np.flatnonzero(played.outcome.proposed & ~played.outcome.trivial)
+    if not len(asked):
+        return {}
+    found = {"returned": float(played.outcome.solved[asked].mean())}
+    if measurable and field.ruler.exact:
+        distance = field.difficulty(played.before_bob, played.desired, asked, game.config.goal)
+        found["return_possible"] = float((distance >= 0).mean())
+    return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from selfplay.core.learner import Learner
 from selfplay.core.transitions import Transitions
 from selfplay.game.field import PlayingField
+from selfplay.game.moves import Moves
 
 
 @dataclass
 class Turn:
     """What was played. T is the longest turn; world n played `decisions[n]` rows (its STOP included).
 
-    steps: int [N] environment steps taken.     stopped: bool [N] ended by the STOP action.
+    steps: int [N] environment steps taken.     stopped: bool [N] ended by STOP.
     solved: bool [N] the goal was reached (with `steps == 0`: it was satisfied before the first action).
     died: bool [N] the world ended the turn without success (lava).
     task_return: float64 [N] the task's own reward, summed.   finished: bool [N] the task itself was completed.
@@ -24,7 +26,8 @@ class Turn:
     """
 
     obs: np.ndarray  # [T + 1, N, P]; row t + 1 is the true successor of row t: a turn never resets a world
-    action: np.ndarray  # int64 [T, N]
+    action: np.ndarray  # int64 [T, N] or float32 [T, N, …], what the player said
+    given: np.ndarray  # int64 [T, N] or float32 [T, N, A], what the world was given; anything where that is nothing
     log_prob: np.ndarray  # float32 [T, N]
     value: np.ndarray  # float32 [T, N, K]
     task_reward: np.ndarray  # float32 [T, N]
@@ -42,6 +45,13 @@ class Turn:
     def mask(self) -> np.ndarray:
         """bool [T, N]: the rows that were played."""
         return np.arange(len(self.action))[:, None] < self.decisions
+
+    def joined(self, other: Turn) -> Turn:
+        """This turn and `other`, which the same `TurnPlayer` played right behind it in other worlds, as one."""
+        longer = self if len(self.action) >= len(other.action) else other  # both are views of the same buffers
+        sums = {name: getattr(self, name) + getattr(other, name) for name in ("decisions", "steps", "task_return")}
+        flags = ("stopped", "solved", "died", "finished", "truncated")
+        return replace(longer, **sums, **{name: getattr(self, name) | getattr(other, name) for name in flags})
 
     def transitions(self, reward: np.ndarray, truncated: np.ndarray | None = None) -> Transitions:
         """The turn as a batch with `reward` [T, N] as its task reward.
@@ -70,15 +80,20 @@ class Turn:
 class TurnPlayer:
     """Plays turns of one learner, keeping its buffers from turn to turn. A player remembers nothing at its start.
 
-    A returned `Turn` is valid until the next `play`. Buffers: (limit + 1) · N · P bytes for grid tokens.
+    stop: whether it may say STOP. A returned `Turn` is valid until the next `play`. Buffers: (limit + 1) · N · P bytes
+    for grid tokens, four times as many for vectors.
     """
 
-    def __init__(self, learner: Learner, field: PlayingField, limit: int, stop_action: int | None = None):
-        self.learner, self.field, self.limit, self.stop_action = learner, field, limit, stop_action
+    def __init__(self, learner: Learner, field: PlayingField, limit: int, stop: bool = False):
+        self.learner, self.field, self.limit = learner, field, limit
+        self.moves = Moves(field.action_space, stop)
         n, space = field.num_envs, field.observation_space
         shape = tuple(space.shape or ())
         self._obs = np.zeros((limit + 1, n, *shape), space.dtype)
-        self._action = np.zeros((limit, n), np.int64)
+        self._action, self._given = (
+            np.zeros((limit, n, *(of.shape or ())), np.int64 if isinstance(of, spaces.Discrete) else np.float32)
+            for of in (self.moves.space, self.moves.actions)
+        )
         self._log_prob = np.zeros((limit, n), np.float32)
         self._value = np.zeros((limit, n, len(learner.streams)), np.float32)
         self._reward = np.zeros((limit, n), np.float32)
@@ -125,14 +140,14 @@ class TurnPlayer:
             self._action[t, ids] = chosen
             self._reward[t, ids] = 0
             decisions[ids] += 1
-            if self.stop_action is not None:
-                stops = chosen == self.stop_action
-                stopped[ids[stops]] = True
-                # Nothing moved: the successor of STOP is what was seen.
-                self._obs[t + 1, ids[stops]] = self._obs[t, ids[stops]]
-                ids = ids[~stops]
+            stops = self.moves.stops(chosen)
+            stopped[ids[stops]] = True
+            # Nothing moved: the successor of STOP is what was seen.
+            self._obs[t + 1, ids[stops]] = self._obs[t, ids[stops]]
+            ids, chosen = ids[~stops], chosen[~stops]
             if len(ids):
-                reward, terminated, cut, dead = field.step(self._action[t], ids)
+                self._given[t, ids] = self.moves.given(chosen)
+                reward, terminated, cut, dead = field.step(self._given[t], ids)
                 field.observe(desired, self._obs[t + 1], ids)
                 steps[ids] += 1
                 gained, ended = reward[ids], terminated[ids]
@@ -156,6 +171,7 @@ class TurnPlayer:
         return Turn(
             obs=self._obs[: t + 1],
             action=self._action[:t],
+            given=self._given[:t],
             log_prob=self._log_prob[:t],
             value=self._value[:t],
             task_reward=self._reward[:t],

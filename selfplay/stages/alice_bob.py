@@ -8,88 +8,38 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.errors import UnmeasurableError
-from selfplay.board import Band, Layout
-from selfplay.core.config import PPOConfig
+from selfplay.board import Layout
 from selfplay.core.learner import Learner
+from selfplay.core.rng import rng_state, set_rng_state
 from selfplay.core.streams import Stream
 from selfplay.errors import warn
 from selfplay.game import curriculum
 from selfplay.game.alarms import alarms
-from selfplay.game.config import GameConfig
+from selfplay.game.config import MujocoGameConfig
 from selfplay.game.field import CurriculumField
-from selfplay.game.pictures import goal_heatmap, round_frames
+from selfplay.game.moves import Moves
+from selfplay.game.past import Past
+from selfplay.game.pictures import goal_heatmap, outcome_colours, round_frames
 from selfplay.game.rounds import Game, Round, play_target
-from selfplay.game.scores import goal_scores, task_scores
+from selfplay.game.scores import goal_scores, pace_name, task_scores, undoing, way_back
 from selfplay.game.turn import TurnPlayer
-from selfplay.rewards.streams import BonusSettings, make_streams, parse_rewards, surroundings
+from selfplay.rewards.streams import make_streams, surroundings
 from selfplay.rewards.task import TaskReward
+from selfplay.stages.alice_bob_charts import charts
+from selfplay.stages.alice_bob_settings import AliceBobConfig
 from selfplay.stages.base import Report, prefixed, under
 
-
-class AliceBobConfig(BaseModel):
-    """Everything `train alice-bob` can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds played at once, target task included")
-    segments: tuple[str, ...] = Field(
-        ("view", "full", "position", "direction", "carried"), description="what both players see of the world"
-    )
-    view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
-    proposals: int = Field(
-        64, ge=0, description="goals of each round that are written to proposals.jsonl, drawn evenly"
-    )
-    eval_goals: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
-    rewards: tuple[str, ...] = Field(
-        ("task=1",), description="what Alice wants, NAME=WEIGHT; task is her payoff; also --reward NAME=WEIGHT"
-    )
-    game: GameConfig = GameConfig()
-    alice: PPOConfig = PPOConfig(normalise_over="batch")
-    bob: PPOConfig = PPOConfig(normalise_over="batch")
-    bonus: BonusSettings = BonusSettings()
-
-    @field_validator("rewards")
-    @classmethod
-    def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
-        parse_rewards(rewards)
-        return rewards
-
-
-_CHARTS: Layout = {
-    "curriculum": {
-        "difficulty of Alice's goals (shortest path; 10 %, median, 90 %)": Band(
-            "curriculum/difficulty_q50", "curriculum/difficulty_q10", "curriculum/difficulty_q90"
-        ),
-        "what became of her goals (solved, trivial)": ["curriculum/solved", "curriculum/trivial"],
-        "turns without a goal (no STOP, dead)": ["alice/not_stopped", "alice/invalid"],
-        "length of the turns (steps)": ["alice/t_A", "bob/t_B"],
-        "payoffs": ["alice/payoff", "bob/payoff"],
-    },
-    "what Bob can do": {
-        "success on uniformly drawn goals": ["eval/zero_shot"],
-        "detour on these (t_B / shortest)": ["eval/zero_shot_t_B_over_shortest"],
-    },
-    "learning": {
-        "entropy (nats)": ["alice/train/entropy", "bob/train/entropy"],
-        "KL to the acting policy (nats)": ["alice/train/approx_kl", "bob/train/approx_kl"],
-        "explained variance": ["alice/train/explained_variance/task", "bob/train/explained_variance/task"],
-    },
-}
-_TARGET_CHARTS = {
-    "target task, fresh levels": ["eval/target_success"],
-    "target task, training": ["bob/target_success"],
-}
+_RECENT, _COVERING = 50, 10  # rounds whose goals are kept for pictures, and those in which ways are counted
+_WAYS_BACK = 64  # worlds in which an evaluation looks at the way back
+_SHOWN = 48  # frames of a turn that TensorBoard gets to see
 
 
 class AliceBob:
     """Alice and Bob in the worlds of one level.
 
-    make_field(num_envs, seed) gives a `PlayingField` that can also name goals (`describe`), measure them
-    (`difficulty`), draw them (`sample_goals`) and paint itself (`frame`).
+    make_field(num_envs, seed) gives its worlds. Alice says STOP or acts (`selfplay.game.moves`).
     """
 
     compared_by: tuple[str, ...] = ("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/solved")
@@ -106,21 +56,23 @@ class AliceBob:
                 f"{targets} for the target task and {players} for the game; both need at least one"
             )
         _check(config)
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(8)]
         self.field = make_field(players, seeds[0])
-        sees, moves = self.field.observation_space, spaces.Discrete(self.field.num_actions)
-        says = spaces.Discrete(self.field.num_actions + int(config.game.stop))
+        sees, moves = self.field.observation_space, self.field.action_space
+        says = Moves(self.field.action_space, config.game.stop, _stop_chance(config)).space
         told = surroundings(sees, says, seeds[6], device, pixels=self.field.pixels)
         wants = make_streams(config.rewards, config.bonus, config.alice.gamma, told)
         self.alice = Learner(sees, says, config.alice, wants, seed=seeds[2], device=device)
         payoff = [Stream(TaskReward(), weight=1.0, gamma=config.bob.gamma)]
         self.bob = Learner(sees, moves, config.bob, payoff, seed=seeds[3], device=device)
-        self.game = Game(self.field, self.alice, self.bob, config.game)
+        self._past = Past(self.alice, seeds[7]) if config.game.past_share > 0 else None
+        self.game = Game(self.field, self.alice, self.bob, config.game, self._past)
         self.target_field: CurriculumField | None = make_field(targets, seeds[1]) if targets else None
         self._target = TurnPlayer(self.bob, self.target_field, self.field.max_steps) if self.target_field else None
         self.make_field, self._eval_seed = make_field, seeds[4]
         self._rng = np.random.default_rng(seeds[5])
-        self._goals: deque[np.ndarray] = deque(maxlen=50)
+        self._goals: deque[np.ndarray] = deque(maxlen=_RECENT)
+        self._asked: deque[np.ndarray] = deque(maxlen=_RECENT)
         self.steps = self.target_steps = self.rounds = 0
         self._last: dict[str, float] = {}
         self._measurable = True
@@ -128,9 +80,7 @@ class AliceBob:
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
-        if self._target is None:
-            return _CHARTS
-        return {**_CHARTS, "what Bob can do": {**_CHARTS["what Bob can do"], **_TARGET_CHARTS}}
+        return charts(self.field.ruler, self.field.cells is not None, self._target is not None)
 
     def iterate(self, progress: float) -> Report:
         """One round, one target-task episode per target world, then both players learn."""
@@ -157,6 +107,8 @@ class AliceBob:
         if batches:
             shown = [played.demonstration] if played.demonstration else []
             scalars |= prefixed("bob/train", self.bob.update(*batches, demonstrations=shown))
+        if self._past is not None:
+            self._past.keep()
         scalars |= alarms(scalars)
         self.rounds += 1
         self._last = scalars
@@ -164,14 +116,19 @@ class AliceBob:
 
     def _record(self, played: Round) -> tuple[list[dict], dict[str, float]]:
         """Lines for a sample of the round's goals, and the quantiles of their true difficulty."""
-        proposed = np.flatnonzero(played.outcome.proposed)
-        self._goals.append(self.field.goal_cells(played.end[proposed]))
+        proposed, outcome, ruler = np.flatnonzero(played.outcome.proposed), played.outcome, self.field.ruler
+        self._goals.append(self._places(played, proposed))
+        scalars = {}
+        if self.field.cells is not None:
+            late = np.concatenate(list(self._goals)[-_COVERING:])
+            scalars["curriculum/coverage"] = curriculum.coverage(late, self.field.cells)
         count = min(self.config.proposals, len(proposed))
         if count == 0:
-            return [], {}
+            return [], scalars
         ids = np.sort(self._rng.choice(proposed, count, replace=False))
+        if self.field.cells is not None:
+            self._asked.append(curriculum.asked(played, ids))
         shortest = self._shortest(played, ids)
-        outcome = played.outcome
         lines = [
             {
                 "step": self.steps,
@@ -179,16 +136,25 @@ class AliceBob:
                 "goal": self.field.describe(played.end[n]),
                 "t_A": int(outcome.t_alice[n]),
                 "t_B": int(outcome.t_bob[n]),
-                "shortest": int(distance) if distance >= 0 else None,
+                "shortest" if ruler.exact else "straight": curriculum.in_figures(distance, ruler),
                 "solved": bool(outcome.solved[n]),
                 "stopped": bool(played.alice_turn.stopped[n]),
             }
             for n, distance in zip(ids, shortest, strict=True)
         ]
-        return lines, curriculum.difficulty_scalars(shortest, outcome.solved[ids]) if self._measurable else {}
+        if self._measurable:
+            scalars |= curriculum.difficulty_scalars(shortest, outcome.solved[ids], ruler)
+        return lines, scalars
+
+    def _places(self, played: Round, ids: np.ndarray) -> np.ndarray:
+        """Cells of the goals of worlds `ids`, int64 [M, 2], and where `cells` are known those of the starts behind."""
+        goals = self.field.goal_cells(played.end[ids])
+        if self.field.cells is None:
+            return goals
+        return np.hstack([goals, self.field.goal_cells(played.start[ids])])
 
     def _shortest(self, played: Round, ids: np.ndarray) -> np.ndarray:
-        """True difficulty of the goals of worlds `ids`: int32 [M], -1 unknown or unreachable."""
+        """True difficulty of the goals of worlds `ids`: [M], -1 unknown or unreachable."""
         if self._measurable:
             try:
                 return self.field.difficulty(played.before_bob, played.desired, ids, self.config.game.goal)
@@ -209,39 +175,57 @@ class AliceBob:
             if self._measurable:
                 try:
                     goals = goal_scores(self.bob, field, rng, self.config.game)
-                    scores = {"eval/zero_shot": goals.success, "eval/zero_shot_t_B_over_shortest": goals.excess}
+                    scores = {"eval/zero_shot": goals.success, f"eval/zero_shot_{pace_name(goals.ruler)}": goals.pace}
                 except UnmeasurableError as error:
                     self._too_large(error)
             if self._target is not None:
                 scores["eval/target_success"] = task_scores(self.bob, field).success
+        count = min(_WAYS_BACK, self.config.eval_goals)
+        scores |= prefixed("eval", self._way_back(count, self._eval_seed, self._measurable))
         return {tag: value for tag, value in scores.items() if not np.isnan(value)}
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
-        """Bob on the task with an empty goal, and on uniformly drawn reachable goals where these can be listed."""
+        """Bob on the task with an empty goal, on uniform reachable goals where these can be listed, and back."""
         field = self.make_field(episodes, seed)
+        measurable = True
         with self.bob.aside(seed):
             found: dict[str, Any] = {"task": task_scores(self.bob, field, deterministic).summary()}
             try:
                 rng = np.random.default_rng(seed)
                 found["goals"] = goal_scores(self.bob, field, rng, self.config.game, deterministic).summary()
             except UnmeasurableError as error:
+                measurable = False
                 warn(f"success on uniformly drawn goals is not measured here: {error}")
-        return found
+        return found | {"way_back": self._way_back(episodes, seed, measurable)}
+
+    def _way_back(self, count: int, seed: int, measurable: bool) -> dict[str, float]:
+        """Whether what Alice does can be undone, and Bob can: `way_back` of `selfplay.game.scores`."""
+        with self.alice.aside(seed), self.bob.aside(seed):
+            field = self.make_field(count, seed)
+            return way_back(Game(field, self.alice, self.bob, undoing(self.config.game)), measurable)
 
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """Where Alice's recent goals lie, and one round frame by frame."""
-        frames = self._round(self._eval_seed + self.rounds, self._eval_seed)
-        goals = np.concatenate(self._goals) if self._goals else np.zeros((0, 2), np.int64)
-        return {"curriculum/goals": goal_heatmap(goals, self.field.shape), "curriculum/episode": frames}
+        pictures: dict[str, np.ndarray | list[np.ndarray]] = {
+            "curriculum/episode": self._round(self._eval_seed + self.rounds, self._eval_seed, _SHOWN)
+        }
+        goals = np.concatenate(self._goals)[:, :2] if self._goals else np.zeros((0, 2), np.int64)
+        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape)
+        if self._asked:
+            asked = np.concatenate(self._asked)
+            picture = self.field.goal_picture(asked[:, :-1], outcome_colours(asked[:, -1]))
+            if picture is not None:
+                pictures["curriculum/outcomes"] = picture
+        return pictures
 
     def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
         """One round frame by frame; both draw their actions, and a round is never longer than `game.t_max`."""
-        return self._round(seed, seed)
+        return self._round(seed, seed, self.config.game.t_max)
 
-    def _round(self, field_seed: int, seed: int) -> list[np.ndarray]:
+    def _round(self, field_seed: int, seed: int, longest: int) -> list[np.ndarray]:
         field = self.make_field(1, field_seed)
         with self.alice.aside(seed), self.bob.aside(seed):
-            return round_frames(Game(field, self.alice, self.bob, self.config.game))
+            return round_frames(Game(field, self.alice, self.bob, self.config.game), longest=longest)
 
     def headline(self) -> dict[str, str]:
         """Solved share and how hard the goals are."""
@@ -249,7 +233,7 @@ class AliceBob:
         return {
             "solved": f"{last.get('curriculum/solved', 0):.0%}",
             "t_A": f"{last.get('alice/t_A', 0):.1f}",
-            "difficulty": f"{last.get('curriculum/difficulty_q50', 0):.0f}",
+            "difficulty": f"{last.get('curriculum/difficulty_q50', 0):.{0 if self.field.ruler.in_steps else 2}f}",
         }
 
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:
@@ -259,11 +243,16 @@ class AliceBob:
         state |= prefixed("field", self.field.state_dict())
         if self.target_field is not None:
             state |= prefixed("target_field", self.target_field.state_dict())
+        if self._past is not None:
+            state |= prefixed("past", self._past.state_dict())
         state["counters"] = np.array([self.steps, self.target_steps, self.rounds, self._measurable], np.int64)
-        state["rng"] = _rng_state(self._rng)
+        state["rng"] = rng_state(self._rng)
         recent = list(self._goals)
         state["goals"] = np.concatenate(recent) if recent else np.zeros((0, 2), np.int64)
         state["goals_split"] = np.cumsum([len(g) for g in recent], dtype=np.int64)
+        if self._asked:
+            state["asked"] = np.concatenate(self._asked)
+            state["asked_split"] = np.cumsum([len(g) for g in self._asked], dtype=np.int64)
         return state
 
     def load_state_dict(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
@@ -273,18 +262,26 @@ class AliceBob:
         self.field.load_state_dict(under("field", state))
         if self.target_field is not None:
             self.target_field.load_state_dict(under("target_field", state))
+        if self._past is not None:
+            self._past.load_state_dict(under("past", state))
         self.steps, self.target_steps, self.rounds, measurable = (int(x) for x in state["counters"])
         self._measurable = bool(measurable)
-        _set_rng_state(self._rng, np.asarray(state["rng"]))
-        split = np.asarray(state["goals_split"])
-        self._goals.clear()
-        self._goals.extend(np.split(np.asarray(state["goals"]), split[:-1]) if len(split) else [])
+        set_rng_state(self._rng, np.asarray(state["rng"]))
+        for kept, name in ((self._goals, "goals"), (self._asked, "asked")):
+            split = np.asarray(state.get(f"{name}_split", []))
+            kept.clear()
+            kept.extend(np.split(np.asarray(state[name]), split[:-1]) if len(split) else [])
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only the policies: what the bonuses remember may be of worlds of another size."""
         self.alice.load_policy(under("alice", state))
         self.bob.load_policy(under("bob", state))
         self.steps, self.target_steps, self.rounds = (int(x) for x in state["counters"][:3])
+
+
+def _stop_chance(config: AliceBobConfig) -> float:
+    """Of STOP before anything is learnt; where actions are chosen from a list it is one of them, and as likely."""
+    return config.game.stop_chance if isinstance(config.game, MujocoGameConfig) else 0.5
 
 
 def _check(config: AliceBobConfig) -> None:
@@ -298,19 +295,3 @@ def _check(config: AliceBobConfig) -> None:
         raise ValueError(
             f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
         )
-
-
-def _rng_state(rng: np.random.Generator) -> np.ndarray:
-    """A PCG64 generator as uint64 [6]: state and increment (high, low word each), the half-used draw and whether."""
-    state = rng.bit_generator.state
-    inner = state["state"]
-    words = [word for name in ("state", "inc") for word in divmod(inner[name], 2**64)]
-    return np.array([*words, state["uinteger"], state["has_uint32"]], np.uint64)
-
-
-def _set_rng_state(rng: np.random.Generator, words: np.ndarray) -> None:
-    high, low, inc_high, inc_low, uinteger, has_uint32 = (int(word) for word in words)
-    state = dict(rng.bit_generator.state)
-    state["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
-    state["has_uint32"], state["uinteger"] = has_uint32, uinteger
-    rng.bit_generator.state = state

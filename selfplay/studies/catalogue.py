@@ -14,6 +14,7 @@ STUDIES: dict[str, str] = {
     "entropy-bonus": "selfplay.studies.entropy_bonus",
     "exploration": "selfplay.studies.exploration",
     "noisy-tv": "selfplay.studies.noisy_tv",
+    "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""
 

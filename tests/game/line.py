@@ -10,7 +10,7 @@ LEFT, RIGHT, STOP = 0, 1, 2
 class LineField:
     """Every world starts at cell `start`; achieved goals are the cell, [N, 1]."""
 
-    num_actions, max_steps = 2, 20
+    action_space, max_steps = spaces.Discrete(2), 20
     observation_space = spaces.MultiDiscrete([11, 11], dtype=np.uint8)
 
     def __init__(self, num_envs, start=4):

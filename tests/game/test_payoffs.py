@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selfplay.game.payoffs import Outcome, outcome_payoff, time_payoff
+from selfplay.game.payoffs import Outcome, opposed_payoff, outcome_payoff, time_payoff
 
 
 def outcome(t_alice, proposed, solved, t_bob, bob_limit):
@@ -42,6 +42,13 @@ def test_outcome_payoff_worked():
     alice, bob = outcome_payoff(ROUND, scale=1.0)
     np.testing.assert_array_equal(alice, [-1, -1, 1, 1, 0, -1])
     np.testing.assert_array_equal(bob, -alice)
+
+
+def test_opposed_payoff_worked():
+    """What Bob pays for his time, Alice gets; a failure is charged what was left."""
+    alice, bob = opposed_payoff(ROUND, scale=0.1)
+    np.testing.assert_allclose(bob, [-0.5, -0.2, -0.7, -0.4, 0, 0], atol=1e-7)
+    np.testing.assert_array_equal(alice, -bob)
 
 
 def test_trivial_needs_a_proposal_and_no_step():

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from envs.mujoco.pictures import Disc, Polygon, Scene
 
 
+_RIM = 0.1  # metres of the wall that is drawn
+
+
 class BlockPush(GoalWorld):
     """A ball of radius .1 m pushes a block of .3 m on a walled table of 3 x 3 m, all of it in the plane.
 
@@ -90,6 +93,12 @@ class BlockPush(GoalWorld):
             body.add_geom(type=box, size=size, mass=self.mass, friction=[0.5, 0.0, 0.0], rgba=[0.2, 0.5, 0.9, 1.0])
         return spec.compile()
 
+    @property
+    def walls(self) -> np.ndarray:
+        edge = self.table + _RIM
+        return np.array([[-edge, -edge, edge, -self.table], [-edge, self.table, edge, edge],
+                         [-edge, -edge, -self.table, edge], [self.table, -edge, edge, edge]])  # fmt: skip
+
     def achieved(self, qpos: np.ndarray) -> np.ndarray:
         return np.hstack([qpos[:, :2], self._blocks(qpos)[..., :2].reshape(len(qpos), -1)])
 
@@ -115,9 +124,7 @@ class BlockPush(GoalWorld):
     def scene(self, now: Moment) -> Scene:
         from envs.mujoco.pictures import AGENT, THINGS, Disc, Polygon, Scene, goal_ring  # brings in Pillow
 
-        edge, square = self.table + 0.1, np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * self.half
-        walls = np.array([[-edge, -edge, edge, -self.table], [-edge, self.table, edge, edge],
-                          [-edge, -edge, -self.table, edge], [self.table, -edge, edge, edge]])  # fmt: skip
+        edge, square = self.table + _RIM, np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * self.half
         goals = now.goal[0].reshape(-1, 2)
         things: list[Disc | Polygon] = []
         for (x, y, angle), goal, colour in zip(self._blocks(now.qpos)[0], goals[1:], THINGS, strict=False):
@@ -126,7 +133,7 @@ class BlockPush(GoalWorld):
         things.append(Disc((float(now.qpos[0, 0]), float(now.qpos[0, 1])), self.radius, AGENT))
         if "position" in self.parts:
             things += goal_ring(goals[0], self.tolerance["position"], AGENT)
-        return Scene((edge, edge), walls, things)
+        return Scene((edge, edge), self.walls, things)
 
     def _close(self, places: np.ndarray) -> np.ndarray:
         """bool [M]: may things touch in `places` [M, G]?"""

@@ -1,0 +1,179 @@
+"""Self-play in MuJoCo's goal worlds: rounds, what is measured, and that Bob learns."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from envs.mujoco.draws import Draws
+from envs.mujoco.field import MujocoField
+from envs.mujoco.maze import LAYOUTS, Maze
+from envs.mujoco.worlds import GOAL_WORLDS
+from selfplay.environments import find_environment
+from selfplay.game.curriculum import coverage
+from selfplay.game.pictures import outcome_colours
+from selfplay.game.rounds import Game
+from selfplay.methods import method_settings
+from selfplay.train import build_stage
+
+SHORT = {
+    "num_envs": "12", "eval_goals": "8", "proposals": "4", "alice.minibatch_size": "128", "bob.minibatch_size": "128",
+    "alice.epochs": "1", "bob.epochs": "1",
+}  # fmt: skip
+
+
+def stage(name, seed=0, **overrides):
+    settings = method_settings(
+        "alice-bob", SHORT | {"game.t_max": "80", "game.stop_chance": "0.04"} | overrides, "mujoco"
+    )
+    return build_stage("alice-bob", find_environment(f"mujoco/{name}"), settings, seed, "cpu")
+
+
+@pytest.mark.parametrize("name", GOAL_WORLDS)
+@pytest.mark.parametrize("mode", ["repeat", "reverse"])
+def test_a_round_in_every_world(name, mode):
+    players = stage(name, **{"game.mode": mode})
+    played = players.game.play()
+    outcome, turn = played.outcome, played.alice_turn
+    assert played.steps == outcome.t_alice.sum() + outcome.t_bob.sum()
+    assert (outcome.t_alice + outcome.t_bob <= 80).all()
+    assert outcome.proposed.any()
+    np.testing.assert_array_equal(outcome.proposed, turn.stopped)
+    field, everyone = players.field, np.arange(12)
+    field.restore(played.before_alice, everyone)
+    np.testing.assert_array_equal(field.achieved(), played.start)
+    for t in range(int(turn.steps.max())):  # what was given, given again
+        field.step(turn.given[t], np.flatnonzero(turn.steps > t))
+    np.testing.assert_array_equal(field.achieved(), played.end)
+    field.restore(played.before_bob, everyone)
+    np.testing.assert_array_equal(field.achieved(), played.start if mode == "repeat" else played.end)
+    np.testing.assert_array_equal(played.desired, played.end if mode == "repeat" else played.start)
+    space = field.action_space
+    assert (turn.given[turn.mask] >= space.low).all()
+    assert (turn.given[turn.mask] <= space.high).all()
+    if played.demonstration is not None:
+        assert mode == "repeat"
+        failed = outcome.proposed & ~outcome.solved
+        assert len(played.demonstration.action) == outcome.t_alice[failed].sum()
+        assert played.demonstration.action.shape[1:] == space.shape
+        shown = played.demonstration.obs[: int((failed & (outcome.t_alice > 0)).sum())].numpy()
+        rows = np.flatnonzero(failed & (outcome.t_alice > 0))
+        columns = np.concatenate(
+            [np.arange(c.start, c.stop) for p in field.world.parts for c in [field.world.places[p]]]
+        )
+        way = (played.end - played.start)[np.ix_(rows, columns)]
+        np.testing.assert_allclose(shown[:, -1 - len(columns) : -1], way, atol=1e-5)  # her own end is the goal
+
+
+@pytest.mark.parametrize("name", ["PointMaze-U-v0", "BlockPush-Two-v0"])
+def test_what_is_told_of_a_run(name):
+    players = stage(name)
+    for _ in range(2):
+        report = players.iterate(0.0)
+    scalars = report.scalars | players.evaluate()
+    assert all(np.isfinite(value) for key, value in scalars.items() if "explained_variance" not in key)
+    assert 0 <= scalars["eval/zero_shot"] <= 1
+    assert 0 <= scalars["curriculum/coverage"] <= 1
+    assert ("curriculum/unreachable" in scalars) == name.startswith("Point")
+    drawn = {tag for group in players.charts.values() for tags in group.values() for tag in (
+        [tags.value, tags.lower, tags.upper] if hasattr(tags, "value") else tags)}  # fmt: skip
+    silent = {"eval/zero_shot_steps_per_metre", "eval/returned", "eval/return_possible"}  # of goals Bob reached, …
+    learns = {f"bob/train/{name}" for name in ("entropy", "approx_kl", "explained_variance/task")} | {"bob/t_B"}
+    if "bob/train/entropy" not in scalars:  # nobody moved a block: all goals were trivial
+        assert name.startswith("Block")
+        silent |= learns
+    assert drawn - scalars.keys() <= silent
+    line = json.loads(json.dumps(report.proposals[0]))
+    assert ("shortest" in line) == name.startswith("Point")
+    assert ("straight" in line) == name.startswith("Block")
+    found = players.scores(8, 3)
+    assert sum(row["goals"] for row in found["goals"]["by_difficulty"]) == 8
+    assert found["goals"]["distance"] == ("shortest way (m)" if name.startswith("Point") else "straight distance (m)")
+    pictures = players.pictures()
+    assert {"curriculum/goals", "curriculum/outcomes", "curriculum/episode"} == pictures.keys()
+    assert pictures["curriculum/outcomes"].shape[2] == 3
+
+
+def test_coverage_counts_ways_between_different_cells():
+    """Seven cells have 42 ways; two of them are asked for, one twice, and one goal is in the cell of its start."""
+    places = np.array([[1, 1, 1, 1], [2, 1, 1, 1], [2, 1, 1, 1], [1, 1, 2, 1]])
+    assert coverage(places, 7) == pytest.approx(2 / 42)
+    assert coverage(places[:0], 7) == 0
+
+
+def test_colours_of_outcomes():
+    at_once, late, failed = outcome_colours(np.array([0.0, 1.0, np.nan])).astype(int)
+    assert failed[0] > failed[1] + 50
+    assert at_once.sum() < late.sum()
+
+
+def test_uniform_goals_cover_the_area_evenly():
+    """The U's seven cells by the area where a disc of .2 m fits: corners of .8 × .8 m less a quarter circle, …"""
+    maze = Maze(LAYOUTS["U"], 1.0)
+    draws = Draws(np.random.default_rng(0).integers(0, 2**64, (60_000, 2), np.uint64), np.arange(60_000))
+    found = maze.draw_clear(draws, 0.2)
+    area = {(1, 3): 0.8 * 0.6, (2, 3): 0.6, (3, 3): 0.64 - np.pi * 0.2**2 / 4, (3, 2): 0.6,
+            (3, 1): 0.64 - np.pi * 0.2**2 / 4, (2, 1): 0.6, (1, 1): 0.8 * 0.6}  # fmt: skip
+    cells, counts = np.unique(maze.cells(found), axis=0, return_counts=True)
+    assert {tuple(cell) for cell in cells.tolist()} == area.keys()
+    for cell, count in zip(cells.tolist(), counts, strict=True):
+        assert count / 60_000 == pytest.approx(area[tuple(cell)] / sum(area.values()), abs=0.006), cell
+    assert maze.clearance(found).min() >= 0.2
+
+
+def test_threads_change_nothing_in_a_round():
+    rounds = []
+    for threads in (1, 2):
+        players = stage("BlockPush-v0", **{"num_envs": "40"})
+        field = MujocoField(players.field.world, 40, 5, threads=threads)
+        rounds.append(Game(field, players.alice, players.bob, players.config.game).play())
+    one, two = rounds
+    for name in ("start", "end", "alice_payoff", "bob_payoff"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    mask = one.bob.mask
+    torch.testing.assert_close(two.bob.obs[mask], one.bob.obs[mask], rtol=0, atol=0)
+
+
+def test_looking_and_evaluating_change_nothing_that_is_learnt():
+    quiet, watched = (stage("PointMaze-Open-v0", **{"game.target_share": "0.25", "game.t_max": "30"}) for _ in range(2))
+    for _ in range(2):
+        quiet.iterate(0.0)
+        watched.evaluate()
+        watched.pictures()
+        watched.iterate(0.0)
+    expected, found = quiet.state_dict(), watched.state_dict()
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(np.asarray(value), np.asarray(found[key]), key)
+
+
+def test_the_time_and_the_goal_of_a_game_are_the_worlds_unless_they_are_set():
+    settings = method_settings("alice-bob", SHORT, "mujoco")
+    assert settings.game.in_world(300, ("objects",)).t_max == 300
+    players = stage("BlockPush-v0", **{"game.t_max": "0"})
+    assert (players.config.game.t_max, players.config.game.goal) == (300, ("objects",))
+    both = stage("BlockPush-v0", **{"game.goal": "objects,position"})
+    assert both.field.world.parts == ("position", "objects")
+    assert both.field.observation_space.shape[0] == players.field.observation_space.shape[0] + 2
+
+
+def test_the_task_may_be_played_beside_the_game():
+    players = stage("PointMaze-Open-v0", **{"game.target_share": "0.5"})
+    report = players.iterate(0.0)
+    assert players.target_steps == report.scalars["bob/target_steps"] > 0
+    assert 0 <= report.scalars["bob/target_success"] <= 1
+
+
+@pytest.mark.slow
+def test_bob_gets_where_nobody_asked_him_to_go():
+    """From a fifth of all goals, which chance finds, to most, in some 120,000 steps."""
+    settings = method_settings("alice-bob", {"eval_goals": "512"}, "mujoco")
+    players = build_stage("alice-bob", find_environment("mujoco/PointMaze-U-v0"), settings, 0, "cpu")
+    before = players.evaluate()["eval/zero_shot"]
+    while players.steps < 120_000:
+        players.iterate(0.0)
+    after = players.evaluate()
+    assert before < 0.35
+    assert after["eval/zero_shot"] > 0.7
+    assert after["eval/zero_shot_steps_per_metre"] < 50
