@@ -22,11 +22,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from curiosity.source import Batch
 from selfplay.core.policy import ActorCritic
 from selfplay.core.transitions import Transitions
-
-LEASH = "leash"
-"""The name of the source and its stream."""
+from selfplay.rewards.streams import LEASH
 
 MOST_CHANGE = 0.2
 """How much of the relative error of the KL counts at most."""
@@ -86,15 +85,17 @@ class Leash:
         self._spent = torch.zeros(0)  # [N] nats in the episode under way
         self._paid: tuple[Transitions, Tensor, Tensor] | None = None
 
-    def reward(self, batch: Transitions) -> Tensor:
+    def reward(self, batch: Batch) -> Tensor:
         """Float32 [T, N]."""
+        assert isinstance(batch, Transitions)  # no other batch says how likely its actions were
         log_prob, state = self._follow(batch)
         paid = torch.where(batch.mask, log_prob - batch.log_prob, 0.0)
         self._paid = batch, paid, state  # `fit` is shown the same batch
         return paid
 
-    def fit(self, batch: Transitions) -> Mapping[str, float]:
+    def fit(self, batch: Batch) -> Mapping[str, float]:
         """Move β by the episodes that ended in the batch."""
+        assert isinstance(batch, Transitions)
         if self._paid is None or self._paid[0] is not batch:
             self.reward(batch)
         assert self._paid is not None
@@ -161,7 +162,10 @@ def acting(policy: ActorCritic) -> dict[str, Tensor]:
 
 
 def set_acting(policy: ActorCritic, state: Mapping[str, Tensor]) -> None:
-    """Take up what `acting` gave; `ValueError` names the first tensor that is missing, unknown or misshapen."""
+    """Take up what `acting` gave; `ValueError` names the first tensor that is missing, unknown or misshapen.
+
+    The parameters stay where they are in memory.
+    """
     here = policy.state_dict()
     for key, tensor in acting(policy).items():
         if key not in state or state[key].shape != tensor.shape:
