@@ -11,6 +11,8 @@ from envs.grid.levels import level_spec
 from envs.grid.oracle import shortest_to_reward
 from envs.grid.tabular import TransitionTable, observations, tabulate
 from envs.grid.tokens import TokenLayout
+from selfplay.core.config import PPOConfig
+from selfplay.measures.leash_gap import leash_gap
 from selfplay.measures.soft_optimum import kl_divergence, policy_scores, soft_optimum
 
 CHAIN = TransitionTable(
@@ -174,3 +176,19 @@ def test_an_episode_without_an_end_has_no_length():
     assert math.isnan(scores.kl_per_episode)
     with pytest.raises(ValueError, match="do not settle with gamma 1"):
         soft_optimum(loop, even, 0.0, 1.0)
+
+
+def test_ppo_on_a_leash_comes_to_the_optimum():
+    """Within 2 % of the exact optimum, and of what there was to be gained, in 80,000 steps of one small room.
+
+    The best policy without a leash would be as far off as one that had learnt nothing.
+    """
+    spec, level = one_level("Empty-5x5-v0")
+    config = PPOConfig(learning_rate=3e-3, lr_schedule="linear", epochs=4, minibatch_size=1024, entropy=0.0)
+    gap = leash_gap(spec, 0.1, config, updates=40, num_envs=64, num_steps=32)
+    assert gap.of_optimum < 0.02
+    assert gap.of_gain < 0.02
+    assert 1 < gap.learnt.kl_per_episode < 3
+    table, _ = tabulate(spec, level, limited=False)
+    free = soft_optimum(table, np.full(table.next.shape, 1 / 7), 0.0, 0.99).policy
+    assert policy_scores(table, free, np.full(table.next.shape, 1 / 7), 0.1, 0.99).objective < 0.8 * gap.optimum
