@@ -1,4 +1,4 @@
-"""Does PPO on a leash come to the exact optimum of reward less β · KL? Three grids, five β, against soft value iteration.
+"""Does PPO on a leash come to the exact optimum of reward less β · KL? Three grids, five β.
 
     python benchmarks/leash.py --out runs/reference/leash
 
