@@ -237,3 +237,30 @@ def test_weights_of_streams_can_be_moved():
         learner.set_weight("leash", 1.0)
     with pytest.raises(ValueError, match="weight must be a finite number"):
         learner.set_weight("task", -1.0)
+
+
+def test_beta_settles_where_the_kl_is_the_target():
+    """One step of four actions, the right one pays 1, π_ref even: the best policy has p = e^(1/β) / (e^(1/β) + 3).
+
+    Episodes have three steps, so a target of 1.5 nats is ½ a step: p ln 4p + (1 - p) ln(4 (1 - p) / 3) = ½ where
+    p = .7269, and so β = 1 / ln(3p / (1 - p)) = .4813.
+    """
+    p = 0.7269
+    assert p * math.log(4 * p) + (1 - p) * math.log(4 * (1 - p) / 3) == pytest.approx(0.5, abs=1e-3)
+    world = CueWorld(64)
+    config = PPOConfig(entropy=0, minibatch_size=256, learning_rate=0.01, lr_schedule="linear", gamma=0.5)
+    spaces = world.observation_space, world.action_space
+    leash = Leash(policy_for(*spaces, config, 1), Beta(0.1, target=1.5, horizon=1000))
+    learner = Learner(*spaces, config, [Stream(TaskReward(), 1.0, 0.5), Stream(leash, 0.1, 0.5)], seed=0)
+    with torch.no_grad():
+        leash.reference.policy_head.weight.zero_()
+    rollout = Rollout(world, 12, 2)
+    rollout.start(world, 0)
+    spent, price = [], []
+    for update in range(200):
+        learner.progress = update / 200
+        spent.append(learner.update(collect(world, learner, rollout)[0]).get("leash/kl_per_episode"))
+        price.append(leash.beta.value)
+        learner.set_weight("leash", price[-1])
+    assert np.mean(spent[-40:]) == pytest.approx(1.5, rel=0.1)
+    assert price[-1] == pytest.approx(1 / math.log(3 * p / (1 - p)), rel=0.15)
