@@ -32,6 +32,7 @@ setup(
         "selfplay.bench.peers",
         "selfplay.core",
         "selfplay.game",
+        "selfplay.label",
         "selfplay.measures",
         "selfplay.rewards",
         "selfplay.stages",

@@ -68,7 +68,10 @@ def run_finetune(
     heads = tuple(parse_rewards(settings.rewards)) + ((LEASH,) if settings.leash.first_beta is not None else ())
     begin = None
     if settings.keep or LEASH in heads:
-        world = world_maker(spec, settings)(1, 0, False)
+        try:
+            world = world_maker(spec, settings)(1, 0, False)
+        except ValueError as error:
+            raise UserError(str(error)) from None
         learnt = parent.policy(saved, world.observation_space, world.action_space, heads)
 
         def begin(stage: Any) -> None:

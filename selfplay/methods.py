@@ -72,13 +72,31 @@ def _finetune(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) ->
 
 def world_maker(spec: LevelSpec | MujocoSpec, settings) -> Callable[[int, int, bool], World]:
     """(num_envs, seed, training) -> the worlds of a stage of one learner."""
-    return _mujoco_worlds(spec) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
+    return _mujoco_worlds(spec, settings) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
 
 
-def _mujoco_worlds(spec: MujocoSpec) -> Callable[[int, int, bool], World]:
-    from envs.mujoco.rollout_world import MujocoWorld
+def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+    from envs.mujoco.coverage import Explored
+    from envs.mujoco.goals import GoalWorld
+    from envs.mujoco.maze_world import MazeWorld
+    from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.worlds import WORLDS
 
-    return lambda num_envs, world_seed, training: MujocoWorld(spec.id, num_envs)
+    offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
+    if missing := sorted(settings.read_channels - set(offered)):
+        expected = " or ".join(("obs", *offered))
+        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = {expected}")
+    maze = issubclass(WORLDS[spec.id], MazeWorld)
+    if settings.coverage and not maze:
+        raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
+    explores = maze and (settings.coverage or settings.curious)
+    channels = sorted(settings.read_channels | ({"position"} if explores else set()))
+
+    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+        world = MujocoWorld(spec.id, num_envs, channels=channels if training else ())
+        return Explored(world) if training and explores else world
+
+    return make_world
 
 
 def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
@@ -150,12 +168,20 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
 
     UserError for what does not fit, and for a method that has no worlds there.
     """
-    from selfplay.config import apply_overrides
+    from selfplay.config import apply_overrides, keys
 
     method = find_method(name)
     if family not in method.families:
         raise UserError(f"{name} has no {family} worlds (expected one of {', '.join(method.families)}/…)")
     base = method.defaults(family)
+    here = keys(type(base))
+    for other in method.families:
+        elsewhere = keys(type(method.defaults(other)))
+        if key := next((key for key in overrides if key not in here and key in elsewhere), None):
+            raise UserError(
+                f"--set: '{key}' is a setting of {other} worlds, {family} worlds have no such thing "
+                f"(`selfplay methods {name} --env {family}/…` lists what they have)"
+            )
     return apply_overrides(type(base), overrides, base=base)
 
 

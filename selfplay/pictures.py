@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from selfplay.core.learner import Learner
 
 BLUE = (67, 147, 195)
+_WALL = (150, 152, 160)
 _BAR = 18
 _HOLD = 6  # frames that the start and the end stay
 LONGEST = 64
@@ -23,15 +24,24 @@ def episode_frames(
 ) -> list[np.ndarray]:
     """An episode, or its first `longest` steps, in the first environment of `world`, frames uint8 [H, W, 3].
 
-    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
+    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says;
+    one that is `traced` also shows which way its agent came (`frame(index, trail)`, trail float32 [K, 2]).
     """
     rows, width = world.reset(seed), world.columns["obs"].stop
     successor = np.empty_like(rows)
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     state = learner.initial_state(len(rows))
-    frames = [titled(world.frame(0), "start", BLUE)] * _HOLD
+    trail: list[np.ndarray] = []
+
+    def picture() -> np.ndarray:
+        if not getattr(world, "traced", False):
+            return world.frame(0)
+        trail.append(world.env.positions([0])[0])
+        return world.frame(0, np.array(trail))
+
+    frames = [titled(picture(), "start", BLUE)] * _HOLD
     while not (ended[0] or cut[0]) and len(frames) < _HOLD + longest:
-        before = world.frame(0)
+        before = picture()
         act = learner.act(torch.from_numpy(rows[:, :width]), state, deterministic)
         state = act.state.cpu() if learner.memory else state
         world.step(learner.played(act.action), successor, rows, reward, ended, cut)
@@ -49,8 +59,16 @@ def titled(picture: np.ndarray, text: str, colour: tuple[int, int, int]) -> np.n
     return np.asarray(canvas)
 
 
-def heatmap(counts: np.ndarray, pixels: int = 24) -> np.ndarray:
-    """Counts [W, H] of cells as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most."""
+def heatmap(counts: np.ndarray, pixels: int = 24, walls: np.ndarray | None = None, y_up: bool = False) -> np.ndarray:
+    """Counts [W, H] of cells as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most.
+
+    walls: bool [W, H], drawn grey where nothing was counted.  y_up: whether y grows upwards.
+    """
     share = counts / max(counts.max(), 1)
-    colours = (colormaps["viridis"](np.sqrt(share).T)[..., :3] * 255).astype(np.uint8)
+    colours = (colormaps["viridis"](np.sqrt(share))[..., :3] * 255).astype(np.uint8)
+    if walls is not None:
+        colours[walls & (counts == 0)] = _WALL
+    colours = colours.transpose(1, 0, 2)
+    if y_up:
+        colours = colours[::-1]
     return colours.repeat(pixels, 0).repeat(pixels, 1)

@@ -249,11 +249,10 @@ class Learner:
                 steps, rows = self._append(steps, rows, demonstrations)
         if self.config.learning_rate > 0:
             metrics |= self._optimise(steps, rows, cut)
-        if (
-            self.policy.normaliser is not None and self.config.learning_rate > 0
-        ):  # not before: what was acted on is learnt from as it was seen
-            for batch in batches:
-                self.policy.normaliser.update(batch.obs[batch.mask])
+        normaliser = self.policy.normaliser
+        if normaliser is not None and self.config.learning_rate > 0:
+            for batch in batches:  # not before: what was acted on is learnt from as it was seen
+                normaliser.update(batch.obs[batch.mask])
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in (batches if _as_drawn(stream) else seen)]
             for key in fitted[0]:

@@ -103,7 +103,7 @@ class Leash:
         self._paid = None
         spent = self._spent if len(self._spent) else torch.zeros(paid.shape[1], dtype=torch.float64)
         # on the CPU and in float64, in one order: the controller's state must not depend on threads
-        nats, ended, ends = -paid.double().cpu(), [], (batch.done & batch.mask).cpu()
+        nats, ended, ends = -paid.cpu().double(), [], (batch.done & batch.mask).cpu()
         for t in range(len(nats)):
             spent = spent + nats[t]
             ended.append(spent[ends[t]])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, SymmetricalLogLocator
 
 from selfplay.studies.results import Results
 from selfplay.studies.statistics import iqm
@@ -28,6 +28,7 @@ _POINTS = 60  # of a learning curve
 _PANELS = 4  # of learning curves side by side
 _FEW = 5  # lines in a panel: with more, the seeds' own lines would hide them
 _DPI = 100
+_OUTLIER = 20.0  # times the upper quartile of |values|: farther out, an axis is logarithmic but for its middle
 
 
 def _row(arm: Arm) -> str:
@@ -97,7 +98,18 @@ def _draw_measure(panels: np.ndarray, study: Study, measure: Measure, results: R
                     intervals)  # fmt: skip
         if axis is not panels[-1]:
             axis.xaxis.set_visible(False)
+    middle = _middle([results.bounds(measure.name, name).low for kind, name in intervals if kind == measure.name])
+    if middle:
+        panels[0].set_yscale("symlog", linthresh=middle)  # the panels share it
+        panels[0].yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=middle))
     panels[-1].set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+
+
+def _middle(values: Sequence[np.ndarray]) -> float:
+    """The upper quartile of |values|, if some lie so far out that a linear axis would show nothing else; or 0."""
+    sizes = np.abs(np.concatenate(values)) if values else np.zeros(1)
+    quartile = float(np.quantile(sizes, 0.75))
+    return quartile if sizes.max() > _OUTLIER * quartile else 0.0
 
 
 def _draw_cells(

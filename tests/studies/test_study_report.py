@@ -134,6 +134,14 @@ def test_every_seed_is_a_dot_above_the_bar(drawn, tmp_path):
     assert [label.get_text() for label in lower.get_xticklabels()] == ["p", "q"]
 
 
+@pytest.mark.parametrize(("far", "scale"), [(20, "linear"), (-21, "symlog")])
+def test_a_far_outlier_does_not_hide_the_rest(drawn, tmp_path, far, scale):
+    declared = study(grid(("w", "p"), ("v", "q")))
+    found = results(**{"w.p": [1, 1, 1, 0.5], "v.q": [1, 1, 1, far]})
+    figure.draw_measures(tmp_path / "f.png", declared, found, intervals(declared, found))
+    assert [axis.get_yscale() for axis in drawn[0].axes] == [scale] * 2
+
+
 def test_curves_show_the_seeds_where_lines_are_few(drawn, tmp_path):
     seeds = {0: (np.array([0.0, 10]), np.array([0.0, 0])), 1: (np.array([0.0, 10]), np.array([0.0, 4]))}
     for count, lines in ((2, 2 * 3), (6, 6)):

@@ -1,0 +1,1 @@
+"""Learning from preferences: segments, queries, teachers, and the one ledger of all their answers."""
