@@ -105,6 +105,8 @@ class RewardSource(Protocol):
         exploring a way to die is not punished by the loss of all later novelty (Burda et al. 2018, arXiv 1810.12894).
     remembers: may be left out where it is False. True: the source keeps what happened in each environment's episode
         from batch to batch, so that all batches must be of the same N environments, one batch in an update.
+    as_drawn: may be left out where it is False. True: continuous actions are shown as the policy drew them, not as the
+        world was given them.
     """
 
     name: str

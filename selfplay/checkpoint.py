@@ -42,6 +42,11 @@ class Checkpoint:
     meta: dict[str, Any]
     path: Path
 
+    @property
+    def sha256(self) -> str:
+        """Of the file of its tensors."""
+        return str(json.loads((self.path / _MANIFEST).read_bytes())["files"][_TENSORS]["sha256"])
+
 
 class _DamagedError(Exception):
     """Why a checkpoint cannot be used."""

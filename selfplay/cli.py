@@ -12,6 +12,7 @@ import click
 from selfplay import __version__
 from selfplay.bench.command import bench
 from selfplay.errors import UserError, unknown
+from selfplay.finetune_command import finetune
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 main.add_command(bench)
+main.add_command(finetune)
 main.add_command(study)
 
 
@@ -203,10 +205,11 @@ def envs() -> None:
 @click.option("--env", metavar="ID", help="Its settings there.  [default: in grid worlds]")
 def methods(method: str | None, env: str | None) -> None:
     """List the methods that `selfplay train` knows, or the settings of METHOD."""
-    from selfplay.methods import METHODS
+    from selfplay.methods import CONTINUATIONS, METHODS
 
     if method is None:
-        _print_table(("method", "what it does"), [(name, known.description) for name, known in METHODS.items()])
+        every = METHODS | CONTINUATIONS
+        _print_table(("method", "what it does"), [(name, known.description) for name, known in every.items()])
         return
     from selfplay.config import flatten, keys
     from selfplay.environments import family_of, find_environment

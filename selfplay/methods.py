@@ -57,8 +57,24 @@ def _random_defaults(family: Family) -> BaseModel:
 def _ppo(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.ppo import PPOStage
 
-    make_world = _mujoco_worlds(spec, settings) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
-    return PPOStage(make_world, settings, seed, device)
+    return PPOStage(world_maker(spec, settings), settings, seed, device)
+
+
+def _finetune_defaults(family: Family) -> BaseModel:
+    from selfplay.stages.finetune_settings import GridFinetuneConfig, MujocoFinetuneConfig
+
+    return MujocoFinetuneConfig() if family == "mujoco" else GridFinetuneConfig()
+
+
+def _finetune(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+    from selfplay.stages.finetune import FinetuneStage
+
+    return FinetuneStage(world_maker(spec, settings), settings, seed, device)
+
+
+def world_maker(spec: LevelSpec | MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+    """(num_envs, seed, training) -> the worlds of a stage of one learner."""
+    return _mujoco_worlds(spec, settings) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
 
 
 def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
@@ -158,6 +174,14 @@ METHODS: dict[str, Method] = {
 """Name to method: those that need no bonus, then one preset for each bonus."""
 
 
+CONTINUATIONS: dict[str, Method] = {
+    "finetune": Method(
+        "ppo that goes on from the policy of another run: selfplay finetune RUN", _finetune_defaults, _finetune
+    )
+}
+"""Name to method of those that begin with a run."""
+
+
 def method_settings(name: str, overrides: Mapping[str, str], family: Family = "grid") -> BaseModel:
     """The settings of method `name`: its defaults in `family` with dotted keys set from text.
 
@@ -182,6 +206,7 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
 
 def find_method(name: str) -> Method:
     """The method called `name`; UserError with the nearest one where there is none."""
-    if name not in METHODS:
-        raise UserError(unknown("method", name, METHODS))
-    return METHODS[name]
+    known = METHODS | CONTINUATIONS
+    if name not in known:
+        raise UserError(unknown("method", name, known))
+    return known[name]

@@ -34,6 +34,8 @@ _ROWS = {
     "curriculum/trivial": "share of her goals that are trivial",
     "coverage/positions": "share of the reachable cells that an episode visits",
     "coverage/states": "share of all reachable states that an episode visits",
+    "train/leash/kl_per_episode": "KL to the policy it began as (nats an episode)",
+    "train/leash/beta": "what a nat of it costs",
     "tv/in_view": "share of steps in front of the TV",
     "tv/press_rate": "share of steps that press its button",
     "tv/press_chance": "the same by chance",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from selfplay import checkpoint
 from selfplay.config import flatten
 from selfplay.environments import MujocoSpec, family_of, find_environment, full_name
 from selfplay.errors import UserError
-from selfplay.methods import find_method, method_settings
+from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.rundir import RunDir, default_run_dir
 from selfplay.runlog import RunLog
 from selfplay.signals import StopRequest
@@ -60,6 +61,8 @@ def run_training(
         SystemExit: 130 or 143, after a checkpoint, when asked to stop.
     """
     limit_spinning()
+    if method in CONTINUATIONS:
+        raise UserError(f"method '{method}' begins with a run: selfplay {method} RUN")
     try:
         spec = find_environment(env)
     except ValueError as error:
@@ -68,7 +71,32 @@ def run_training(
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
     settings = method_settings(method, given, family_of(spec))
-    path = run_dir or default_run_dir(method, env, seed)
+    return run_stage(
+        method, spec, settings, run_dir or default_run_dir(method, env, seed), steps=steps, seed=seed, device=device,
+        threads=threads, quiet=quiet, checkpoint_seconds=checkpoint_seconds, pictures=pictures,
+    )  # fmt: skip
+
+
+def run_stage(
+    method: str,
+    spec: LevelSpec | MujocoSpec,
+    settings: BaseModel,
+    path: Path,
+    *,
+    steps: int,
+    seed: int,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    checkpoint_seconds: float,
+    pictures: bool,
+    lineage: dict[str, Any] | None = None,
+    begin: Callable[[Stage], None] | None = None,
+) -> Path:
+    """Train the stage of `method` in run folder `path`, or take it up again; see `run_training`.
+
+    lineage: what `config.json` says of where the run comes from. begin: what is done to the stage of a new run.
+    """
     with RunDir(path) as folder:
         threads = _set_threads(threads, folder.record())
         config = {
@@ -78,10 +106,13 @@ def run_training(
             "seed": seed,
             "device": device,
             "settings": settings.model_dump(mode="json"),
+            **(lineage or {}),
         }
         stage = build_stage(method, spec, settings, seed, device)
         resumed = folder.start(config, threads=threads)
         saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
+        if saved is None and begin is not None:
+            begin(stage)
         if saved is None or saved.step < steps:
             _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures)
     if not quiet:

@@ -20,7 +20,7 @@ class GridWorld:
     segments, view_size: what a policy sees (`envs.grid.tokens`); observations are token rows uint8 [N, P].
     channels: what else is written, from "position" and "state" (`envs.grid.channels`). Rows then are wider, uint8
     [N, W]: first the policy's P tokens, of which alone `observation_space` speaks, then each channel's.
-    fixed: the levels that episodes begin with, instead of fresh ones.
+    fixed: the levels that episodes begin with, instead of fresh ones.  max_steps: their limit, by default the level's.
 
     row_width: W.  columns: "obs" and the channels to their part of a row.  channel_spaces: the same to their spaces.
     pixels: the same to what their tokens look like, float32 [P, V, 3] (`envs.grid.channels.token_pixels`).
@@ -38,12 +38,13 @@ class GridWorld:
         view_size: int = 7,
         channels: Sequence[str] = (),
         fixed: FixedLevels | None = None,
+        max_steps: int | None = None,
     ):
         self.num_envs = num_envs
         self.press_action: int | None = None
         self.layout = TokenLayout(spec, segments, view_size)
         rows = ChannelLayout(spec, self.layout, channels)
-        self.engine = GridEngine(spec, num_envs, rows, fixed=fixed)
+        self.engine = GridEngine(spec, num_envs, rows, max_steps, fixed=fixed)
         self.row_width = rows.width
         self.columns = rows.columns
         self.channel_spaces = rows.spaces()

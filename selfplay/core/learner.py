@@ -19,7 +19,7 @@ from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
 from selfplay.core.gradients import Gradients
-from selfplay.core.policy import ActorCritic
+from selfplay.core.policy import policy_for
 from selfplay.core.ppo import Minibatch, normalised
 from selfplay.core.sequences import Sequences
 from selfplay.core.streams import ReturnScale, Stream, check_streams
@@ -64,11 +64,7 @@ class Learner:
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]), _one_thread():
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
-            self.policy = ActorCritic(
-                observation_space, action_space, config.hidden, len(self.streams), config.memory == "gru",
-                activation=config.activation, own_critic=config.critic == "own", normalise=config.normalise_obs,
-                log_std=config.log_std,
-            )  # fmt: skip
+            self.policy = policy_for(observation_space, action_space, config, len(self.streams))
         self.policy.to(self.device)
         self.adam = Adam(self.policy)
         self.generator = torch.Generator(self.device)
@@ -201,6 +197,15 @@ class Learner:
         stream = next(stream for stream in self.streams if stream.source.name == name)
         return stream.weight / (self._scales[name].deviation if stream.rescale else 1.0)
 
+    def set_weight(self, name: str, weight: float) -> None:
+        """From the next update on the advantage of stream `name` counts `weight` times."""
+        if name not in [stream.source.name for stream in self.streams]:
+            raise ValueError(f"learner: no stream {name!r}")
+        self.streams = check_streams(
+            [replace(stream, weight=weight) if stream.source.name == name else stream for stream in self.streams]
+        )
+        self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
+
     def update(self, *batches: Transitions, demonstrations: Sequence[Demonstration] = ()) -> dict[str, float]:
         """Learn from what was played; batches may differ in T and N. Returns metrics.
 
@@ -236,7 +241,7 @@ class Learner:
         cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
             seen = [self._as_played(batch) for batch in batches]
-            paid = [self._pay(batch, place) for place, batch in zip(places, seen, strict=True)]
+            paid = [self._pay(batch, shown, place) for place, batch, shown in zip(places, batches, seen, strict=True)]
             steps, rows = self._flatten(batches, paid)
             metrics |= self._describe(steps, rows, paid)
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
@@ -249,7 +254,7 @@ class Learner:
             for batch in batches:  # not before: what was acted on is learnt from as it was seen
                 normaliser.update(batch.obs[batch.mask])
         for stream in self.streams:
-            fitted = [stream.source.fit(batch) for batch in seen]
+            fitted = [stream.source.fit(batch) for batch in (batches if _as_drawn(stream) else seen)]
             for key in fitted[0]:
                 metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
         self.updates += 1
@@ -261,15 +266,15 @@ class Learner:
             return batch
         return replace(batch, action=self.policy.distribution.played(batch.action))
 
-    def _pay(self, batch: Transitions, place: int) -> Tensor:
+    def _pay(self, batch: Transitions, shown: Transitions, place: int) -> Tensor:
         """Float32 [T, N, K]: what every stream pays, 0 where nothing was played.
 
-        place: the batch's number among all that the update was given.
+        shown: the batch as sources see it. place: the batch's number among all that the update was given.
         """
         rewards = []
         for stream in self.streams:
             name = stream.source.name
-            reward = stream.source.reward(batch)
+            reward = stream.source.reward(batch if _as_drawn(stream) else shown)
             if reward.shape != batch.mask.shape:
                 raise ValueError(
                     f"reward source {name!r} must pay [T, N] = {list(batch.mask.shape)}, got {list(reward.shape)}"
@@ -434,6 +439,11 @@ def _one_thread() -> Iterator[None]:
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+
+
+def _as_drawn(stream: Stream) -> bool:
+    """Whether its source is shown continuous actions as the policy drew them, and not as the world was given them."""
+    return getattr(stream.source, "as_drawn", False)
 
 
 def _first_odd(reward: Tensor) -> float:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import distribution_for
 from selfplay.core.encoders import VectorEncoder, encoder_for
 from selfplay.core.normaliser import Normaliser
@@ -118,6 +119,17 @@ class ActorCritic(nn.Module):
         if self.log_std is not None:
             parameters = torch.cat([parameters, self.log_std.expand(*parameters.shape[:-1], -1)], -1)
         return parameters, self.value_head(x if self.critic is None else self._through(self.critic, obs))
+
+
+def policy_for(
+    observation_space: gymnasium.Space, action_space: gymnasium.Space, config: PPOConfig, streams: int
+) -> ActorCritic:
+    """The policy that `config` describes, with a value head for each of `streams`."""
+    return ActorCritic(
+        observation_space, action_space, config.hidden, streams, config.memory == "gru",
+        activation=config.activation, own_critic=config.critic == "own", normalise=config.normalise_obs,
+        log_std=config.log_std,
+    )  # fmt: skip
 
 
 def _linear(inputs: int, outputs: int, gain: float) -> nn.Linear:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from curiosity.source import RewardSource, Surroundings
     from selfplay.core.streams import Stream
 
-TASK = "task"
+TASK, LEASH = "task", "leash"
+"""The names of sources that are no bonus: the environment's own reward, and KL to a frozen policy."""
 
 BonusSettings: Any = create_model(  # type: ignore[call-overload]
     "BonusSettings",
@@ -79,8 +80,8 @@ def make_streams(
 
 
 def bonuses(streams: Iterable[Stream]) -> list[RewardSource]:
-    """The sources that are not the task's."""
-    return [stream.source for stream in streams if stream.source.name != TASK]
+    """The sources that are neither the task's nor a leash."""
+    return [stream.source for stream in streams if stream.source.name not in (TASK, LEASH)]
 
 
 def surroundings(

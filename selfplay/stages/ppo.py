@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from curiosity.source import Surroundings
 from envs.errors import UnmeasurableError
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, collect
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
+from selfplay.core.streams import Stream
 from selfplay.core.transitions import Transitions
 from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import LONGEST, episode_frames, heatmap
-from selfplay.rewards.streams import TASK, bonuses, make_streams, surroundings
+from selfplay.rewards.streams import bonuses, make_streams, surroundings
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
@@ -50,7 +52,7 @@ class PPOStage:
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
         )
-        streams = make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
+        streams = self.streams(told)
         self.learner = Learner(
             self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
         )
@@ -64,14 +66,17 @@ class PPOStage:
         self._last: dict[str, float] = {}
         self._told_blank = False
 
+    def streams(self, told: Surroundings) -> list[Stream]:
+        """What the learner is paid for."""
+        config = self.config
+        return make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
+
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
         names = [stream.source.name for stream in self.learner.streams]
-        paid = [name for name in names if name != TASK]
-        rescaled = [
-            stream.source.name for stream in self.learner.streams if stream.rescale and stream.source.name != TASK
-        ]
+        paid = [source.name for source in bonuses(self.learner.streams)]
+        rescaled = [name for stream in self.learner.streams if stream.rescale and (name := stream.source.name) in paid]
         success = _SUCCESS_CHART if self.world.succeeds else {}
         charts: dict[str, dict[str, list[str]]] = {"task": success | _TASK_CHARTS}
         if self.config.ppo.learning_rate > 0:

@@ -31,7 +31,7 @@ def calls(monkeypatch):
 
 
 def test_help_needs_nothing_heavy(run_python):
-    for arguments in ([], ["train"], ["evaluate"], ["bench"], ["bench", "envs"]):
+    for arguments in ([], ["train"], ["finetune"], ["evaluate"], ["bench"], ["bench", "envs"]):
         code = f"""
 import sys
 from selfplay.cli import main

@@ -1,0 +1,138 @@
+"""The run that another one begins with: its policy, what it sees and does, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium import spaces
+from pydantic import BaseModel
+from torch import Tensor
+
+from selfplay import checkpoint
+from selfplay.core.config import PPOConfig
+from selfplay.environments import Family, MujocoSpec, family_of, find_environment
+from selfplay.errors import UserError, unknown
+from selfplay.methods import find_method, world_maker
+from selfplay.rewards.streams import LEASH, parse_rewards
+from selfplay.rundir import find_run, read_record
+
+PLAYERS = ("bob", "alice")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A run, and the player of it that is meant ("" where there is but one).
+
+    sees, does: the spaces of that player. ppo: its settings. heads: the names of its value heads, in their order.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    player: str
+    family: Family
+    settings: BaseModel
+    ppo: PPOConfig
+    heads: tuple[str, ...]
+    sees: gymnasium.Space
+    does: gymnasium.Space
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.path.resolve().name
+
+    def newest(self) -> checkpoint.Checkpoint:
+        """Its newest whole checkpoint; UserError without one."""
+        saved = checkpoint.load_latest(self.path / "checkpoints")
+        if saved is None:
+            raise UserError(f"run '{self.path}' has no checkpoint yet")
+        return saved
+
+    def lineage(self, saved: checkpoint.Checkpoint) -> list[dict[str, Any]]:
+        """What `config.json` says of a run that begins with `saved`: this run first, then those before it."""
+        config = self.record["config"]
+        here = {"run": self.name, "method": config["method"], "env": config["env"], "step": saved.step}
+        here |= {"player": self.player} if self.player else {}
+        return [here | {"sha256": saved.sha256}, *config.get("parents", [])]
+
+    def policy(
+        self, saved: checkpoint.Checkpoint, sees: gymnasium.Space, does: gymnasium.Space, heads: tuple[str, ...]
+    ) -> dict[str, Tensor]:
+        """The state of its policy as one for other spaces and value heads; UserError where it does not fit.
+
+        Tokens that come last and are not there (the goal in a game: an empty goal has no tokens) and actions that come
+        last and are not there (Alice's STOP, the button of a TV) are left out. Value heads of another name are NaN.
+        """
+        prefix = f"{self.player or 'learner'}/policy."
+        state = {k.removeprefix(prefix): v for k, v in saved.tensors.items() if k.startswith(prefix)}
+        rows = self._rows(sees)
+        if isinstance(does, spaces.Discrete) and isinstance(self.does, spaces.Discrete) and does.n <= self.does.n:
+            for name in ("policy_head.weight", "policy_head.bias"):
+                state[name] = state[name][: int(does.n)].clone()
+        elif does != self.does:
+            raise UserError(f"'{self.path}' acts in {self.does}, here it is {does}")
+        for name in ("encoder.table", "critic.0.table"):
+            if rows is not None and name in state:
+                state[name] = state[name][:rows].clone()
+        for name in ("value_head.weight", "value_head.bias"):
+            learnt = state[name]
+            state[name] = torch.full((len(heads), *learnt.shape[1:]), torch.nan)
+            for k, head in enumerate(heads):
+                if head in self.heads:
+                    state[name][k] = learnt[self.heads.index(head)]
+        return state
+
+    def _rows(self, sees: gymnasium.Space) -> int | None:
+        """How many rows of a table of tokens are meant; None where there is no table."""
+        if isinstance(sees, spaces.MultiDiscrete) and isinstance(self.sees, spaces.MultiDiscrete):
+            here, there = sees.nvec, self.sees.nvec
+            if len(here) > len(there) or (here != there[: len(here)]).any():
+                raise UserError(
+                    f"'{self.path}' sees {len(there)} tokens of {int(there.sum())} values, here there are {len(here)} "
+                    f"of {int(here.sum())}: the worlds differ in size or mission (--set segments=… and view_size say "
+                    "what is seen)"
+                )
+            return int(here.sum())
+        if sees != self.sees:
+            raise UserError(f"'{self.path}' sees {self.sees}, here there is {sees}")
+        return None
+
+
+def find_parent(path: Path, player: str | None) -> Parent:
+    """The run in folder `path`. player: "alice" or "bob" of a game, by default Bob. UserError for what is not there."""
+    record = read_record(find_run(path))
+    assert record is not None
+    config = record["config"]
+    if player is not None and player not in PLAYERS:
+        raise UserError(unknown("player", player, PLAYERS))
+    try:
+        spec = find_environment(config["env"])
+        family = family_of(spec)
+        settings: Any = type(find_method(config["method"]).defaults(family)).model_validate(config["settings"])
+    except ValueError as error:
+        raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
+    if config["method"] == "alice-bob":
+        assert not isinstance(spec, MujocoSpec)
+        from envs.grid.field import GridField
+
+        player = player or "bob"
+        seen = settings.segments, settings.view_size
+        field = GridField(spec, 1, 0, *seen, goal=True, parts=settings.game.goal)
+        stop = int(player == "alice" and settings.game.stop)
+        ppo = settings.alice if player == "alice" else settings.bob
+        heads = tuple(parse_rewards(settings.rewards)) if player == "alice" else ("task",)
+        sees, does = field.observation_space, spaces.Discrete(field.num_actions + stop)
+        return Parent(path, record, player, family, settings, ppo, heads, sees, does)
+    if player is not None:
+        raise UserError(f"--player {player}: '{path}' is {config['method']}, which has one player")
+    heads = tuple(parse_rewards(settings.rewards))
+    if config["method"] == "finetune" and settings.leash.first_beta is not None:
+        heads = (*heads, LEASH)
+    world = world_maker(spec, settings)(1, 0, False)
+    return Parent(
+        path, record, "", family, settings, settings.ppo, heads, world.observation_space, world.action_space
+    )  # fmt: skip
