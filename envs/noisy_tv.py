@@ -20,8 +20,8 @@ MOST_PICTURES = 4096
 PRESS_ABOVE = 0.75
 """Where actions are numbers, PRESS is one number more, from -1 to 1, and pressed above this.
 
-So who acts uniformly presses 1 step in 8, as among the 8 actions of a grid world; normal numbers of mean 0 and deviation
-1 press .227 of the steps.
+So who acts uniformly presses 1 step in 8, as among the 8 actions of a grid world; normal numbers of mean 0 and
+deviation 1 press .227 of the steps.
 """
 _SALT = 0x74656C65766973  # a television must not draw what a world with the same seed does
 
