@@ -55,14 +55,32 @@ def _random_defaults(family: Family) -> BaseModel:
 def _ppo(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.ppo import PPOStage
 
-    make_world = _mujoco_worlds(spec) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
+    make_world = _mujoco_worlds(spec, settings) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
     return PPOStage(make_world, settings, seed, device)
 
 
-def _mujoco_worlds(spec: MujocoSpec) -> Callable[[int, int, bool], World]:
-    from envs.mujoco.rollout_world import MujocoWorld
+def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+    from envs.mujoco.coverage import Explored
+    from envs.mujoco.goals import GoalWorld
+    from envs.mujoco.maze_world import MazeWorld
+    from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.worlds import WORLDS
 
-    return lambda num_envs, world_seed, training: MujocoWorld(spec.id, num_envs)
+    offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
+    if missing := sorted(settings.read_channels - set(offered)):
+        expected = " or ".join(("obs", *offered))
+        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = {expected}")
+    maze = issubclass(WORLDS[spec.id], MazeWorld)
+    if settings.coverage and not maze:
+        raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
+    explores = maze and (settings.coverage or settings.curious)
+    channels = sorted(settings.read_channels | ({"position"} if explores else set()))
+
+    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+        world = MujocoWorld(spec.id, num_envs, channels=channels if training else ())
+        return Explored(world) if training and explores else world
+
+    return make_world
 
 
 def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from selfplay.core.learner import Learner
 
 BLUE = (67, 147, 195)
+_WALL = (150, 152, 160)
 _BAR = 18
 _HOLD = 6  # frames that the start and the end stay
 LONGEST = 64
@@ -49,8 +50,16 @@ def titled(picture: np.ndarray, text: str, colour: tuple[int, int, int]) -> np.n
     return np.asarray(canvas)
 
 
-def heatmap(counts: np.ndarray, pixels: int = 24) -> np.ndarray:
-    """Counts [W, H] of cells as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most."""
+def heatmap(counts: np.ndarray, pixels: int = 24, walls: np.ndarray | None = None, y_up: bool = False) -> np.ndarray:
+    """Counts [W, H] of cells as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most.
+
+    walls: bool [W, H], drawn grey where nothing was counted.  y_up: whether y grows upwards.
+    """
     share = counts / max(counts.max(), 1)
-    colours = (colormaps["viridis"](np.sqrt(share).T)[..., :3] * 255).astype(np.uint8)
+    colours = (colormaps["viridis"](np.sqrt(share))[..., :3] * 255).astype(np.uint8)
+    if walls is not None:
+        colours[walls & (counts == 0)] = _WALL
+    colours = colours.transpose(1, 0, 2)
+    if y_up:
+        colours = colours[::-1]
     return colours.repeat(pixels, 0).repeat(pixels, 1)

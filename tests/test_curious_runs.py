@@ -224,6 +224,8 @@ def test_pictures_of_a_run_with_a_television(tmp_path):
     stage.iterate(0.0)
     pictures = stage.pictures()
     assert pictures["coverage/visits"].shape == (5 * 24, 5 * 24, 3)
+    grey = (pictures["coverage/visits"][12::24, 12::24] == (150, 152, 160)).all(axis=-1)
+    assert grey.astype(int).tolist() == [[1] * 5, *([[1, 0, 0, 0, 1]] * 3), [1] * 5]  # its walls
     assert all(frame.shape == pictures["rollout/episode"][0].shape for frame in pictures["rollout/episode"])
 
 

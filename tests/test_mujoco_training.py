@@ -35,7 +35,7 @@ def test_what_mujoco_worlds_do_not_have_is_one_line(tmp_path):
 
     with pytest.raises(UserError, match=r"alice-bob has no mujoco worlds \(expected one of grid/…\)"):
         train("alice-bob")
-    with pytest.raises(UserError, match="MuJoCo worlds have no channel 'position'"):
+    with pytest.raises(UserError, match="Reacher-v5 has no channel 'position', expected reads or keys = obs"):
         train("counts", **{"bonus.counts.reads": "position"})
     with pytest.raises(UserError, match="unknown key 'view_size'"):
         train("ppo", view_size="5")

@@ -75,7 +75,11 @@ class Explored:
 
     A cell is reachable when a way leads there from the start that crosses no wall and no lava: doors count as passable,
     closed and locked ones too, and so do objects. Lava that was stepped on is no visited cell.
+
+    y_up: whether y grows upwards on a map; here it grows downwards.
     """
+
+    y_up = False
 
     def __init__(self, world: GridWorld | NoisyTV) -> None:
         if "position" not in world.columns:
@@ -93,6 +97,11 @@ class Explored:
         self._heat = np.zeros(shape[1:], np.int64)
         self._ended = np.zeros((self.num_envs, _NUM_FIELDS), np.int64)
         self._episodes: list[np.ndarray] = []
+
+    @property
+    def walls(self) -> np.ndarray:
+        """bool [W, H]: which cells are a wall in the levels of all worlds."""
+        return (self.engine.state.cells & 15 == WALL).all(axis=0)
 
     def reset(self, seed: int | None) -> np.ndarray:
         """Fresh levels everywhere; the first rows, uint8 [N, W]. Episodes under way are forgotten, not ended ones."""

@@ -16,8 +16,11 @@ class Explored:
     world: a `MujocoWorld` of a maze, with the channel "position". A cell is visited when the agent's centre is in it
     after a step, or at the start. What can be visited are the maze's free cells.
 
-    maze: the maze.
+    maze: the maze.  walls: bool [W, H], its walls.  y_up: whether y grows upwards on a map, here as everywhere in
+    MuJoCo.
     """
+
+    y_up = True
 
     def __init__(self, world: MujocoWorld) -> None:
         if not isinstance(world.env.world, MazeWorld):
@@ -30,6 +33,7 @@ class Explored:
         self.observation_space, self.action_space = world.observation_space, world.action_space
         self.channel_spaces, self.pixels, self.press_action = world.channel_spaces, world.pixels, world.press_action
         self.succeeds = world.succeeds
+        self.walls = ~self.maze.free
         self._visited = np.zeros((self.num_envs, *self.maze.shape), bool)
         self._heat = np.zeros(self.maze.shape, np.int64)
         self._ended: list[np.ndarray] = []  # int64 [E, 2]: environment, visited

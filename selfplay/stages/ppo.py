@@ -36,7 +36,7 @@ class PPOStage:
 
     make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for, seed
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
-    `Explored` where it is measured where the player goes.
+    `Explored` (of its family) where it is measured where the player goes.
 
     Everything about maps and televisions is left out in worlds that have none.
     """
@@ -59,10 +59,9 @@ class PPOStage:
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
         self.steps = self.iterations = 0
-        grid = self._grid = isinstance(config, GridStageConfig)
-        self.explores = isinstance(config, GridStageConfig) and config.explores
-        self._visits = np.zeros(self.world.engine.state.cells.shape[1:] if grid else (0, 0), np.int64)
-        self._searchable = grid
+        self.explores = hasattr(world, "drain")
+        self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
+        self._searchable = self.explores and isinstance(config, GridStageConfig)
         self._last: dict[str, float] = {}
 
     @property
@@ -79,11 +78,10 @@ class PPOStage:
             charts["learning"] = dict(_LEARNING_CHARTS)
         charts.setdefault("learning", {})["explained variance"] = [f"train/explained_variance/{name}" for name in names]
         if self.explores:
-            charts["exploration"] = {
-                "share of the reachable cells, of all states, that an episode visits": [
-                    "coverage/positions", "coverage/states",
-                ],
-            }  # fmt: skip
+            states = isinstance(self.config, GridStageConfig)
+            words = "share of the reachable cells" + (", of all states," if states else "") + " that an episode visits"
+            tags = ["coverage/positions", *(["coverage/states"] if states else [])]
+            charts["exploration"] = {words: tags}
         bonus = charts.setdefault("exploration", {}) if paid or rescaled else {}
         if paid:
             bonus["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
@@ -133,7 +131,7 @@ class PPOStage:
         if not self.config.eval_episodes:
             return {}
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
-        if self.explores and self._searchable:
+        if self._searchable:
             world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
@@ -155,7 +153,7 @@ class PPOStage:
         with suppress(NotImplementedError):
             pictures["rollout/episode"] = self.film(self._eval_seed, LONGEST, False)
         if self.explores:
-            pictures["coverage/visits"] = heatmap(self._visits)
+            pictures["coverage/visits"] = heatmap(self._visits, walls=self.world.walls, y_up=self.world.y_up)
             self._visits[:] = 0
         return pictures
 
@@ -190,7 +188,8 @@ class PPOStage:
         self.rollout.load_state_dict(under("rollout", state))
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
         self._searchable = bool(searchable)
-        self._visits[:] = state["visits"]
+        if self.explores:
+            self._visits[:] = state["visits"]
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only the policy: what the bonuses remember may be of worlds of another size."""

@@ -30,6 +30,16 @@ class PPOStageConfig(BaseModel):
         parse_rewards(rewards)
         return rewards
 
+    @property
+    def curious(self) -> bool:
+        """Whether there is a bonus."""
+        return set(parse_rewards(self.rewards)) != {TASK}
+
+    @property
+    def read_channels(self) -> set[str]:
+        """What the bonuses look at beside the policy's observation."""
+        return privileged_channels(self.rewards, self.bonus)
+
 
 class GridStageConfig(PPOStageConfig):
     """And what it can be told of grid worlds."""
@@ -55,13 +65,12 @@ class GridStageConfig(PPOStageConfig):
     @property
     def explores(self) -> bool:
         """Whether it is measured where the player goes."""
-        return self.coverage or set(parse_rewards(self.rewards)) != {TASK}
+        return self.coverage or self.curious
 
     @property
     def channels(self) -> tuple[str, ...]:
         """What the worlds have to show beside the policy's observation."""
-        wanted = privileged_channels(self.rewards, self.bonus) | ({"position"} if self.explores else set())
-        return tuple(sorted(wanted))
+        return tuple(sorted(self.read_channels | ({"position"} if self.explores else set())))
 
 
 class MujocoStageConfig(PPOStageConfig):
@@ -72,12 +81,11 @@ class MujocoStageConfig(PPOStageConfig):
         True, description="divide the task's reward by the running deviation of its discounted sum"
     )
     eval_episodes: int = Field(8, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    coverage: bool = Field(
+        False,
+        description="measure the share of a maze's free cells that the agent's centre is in at some time of an "
+        "episode; with a bonus always, where there is a maze",
+    )
     ppo: PPOConfig = PPOConfig(
         minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
     )
-
-    @model_validator(mode="after")
-    def _no_channels(self) -> MujocoStageConfig:
-        if privileged := sorted(privileged_channels(self.rewards, self.bonus)):
-            raise ValueError(f"bonus: MuJoCo worlds have no channel {privileged[0]!r}, expected reads or keys = obs")
-        return self
