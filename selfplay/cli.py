@@ -85,8 +85,7 @@ def train(
 
     family = family_of(find_environment(env))
     if tv is not None and "tv" not in type(METHODS[method].defaults(family)).model_fields:
-        where = f"{method} has no TV (expected ppo, random, or one of the bonuses)"
-        raise UserError(f"--tv: {where if family == 'grid' else 'MuJoCo worlds have no TV'}")
+        raise UserError(f"--tv: {method} has no TV (expected ppo, random, or one of the bonuses)")
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])

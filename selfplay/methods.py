@@ -64,7 +64,9 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
     from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.tv import with_tv
     from envs.mujoco.worlds import WORLDS
+    from envs.noisy_tv import TVSpec
 
     offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
     if missing := sorted(settings.read_channels - set(offered)):
@@ -74,10 +76,13 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
     explores = maze and (settings.coverage or settings.curious)
-    channels = sorted(settings.read_channels | ({"position"} if explores else set()))
+    tv = TVSpec.parse(settings.tv)
+    hung = {"position"} if maze and tv.on and tv.place != "everywhere" else set()
+    channels = sorted(hung | settings.read_channels | ({"position"} if explores else set()))
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
-        world = MujocoWorld(spec.id, num_envs, channels=channels if training else ())
+        bare = MujocoWorld(spec.id, num_envs, channels=channels if training else sorted(hung))
+        world = with_tv(bare, tv, world_seed, settings.tv_hidden)
         return Explored(world) if training and explores else world
 
     return make_world

@@ -156,7 +156,8 @@ class NoisyTV:
                 self.columns[name] = slice(column.start + shift, column.stop + shift)
                 self.channel_spaces[name] = world.channel_spaces[name]
         self.row_width = world.row_width + shift
-        box = self.env.single_action_space
+        box = world.action_space
+        assert isinstance(box, spaces.Box)
         self.press_action = box.shape[0] if self.spec.has_press else None
         one = np.ones(1 if self.spec.has_press else 0, np.float32)
         self.action_space = spaces.Box(np.append(box.low, -one), np.append(box.high, one), dtype=np.float32)
