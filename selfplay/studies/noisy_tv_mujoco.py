@@ -114,7 +114,7 @@ STUDY = Study(
     measures=MEASURES,
     claims=CLAIMS,
     curves=("tv/in_view", "coverage/positions"),
-    seeds=8,
+    seeds=6,
     quick_seeds=2,
     quick_steps=20_000,
 )
