@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import gymnasium
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -64,7 +65,11 @@ class Ensemble(nn.Module):
 
 
 class Actions:
-    """How networks see actions: one-hot if Discrete, as they are if a flat Box. size: A; reader: for the error."""
+    """How networks see actions: one-hot if Discrete; if a flat Box between -1 and 1, its bounds, whatever its units.
+
+    So neither a model's input nor its inverse loss depends on what a force is measured in. A number of the action that
+    has no bounds is seen as it is. size: A; reader: for the error.
+    """
 
     def __init__(self, space: gymnasium.Space, reader: str) -> None:
         self.discrete = isinstance(space, gymnasium.spaces.Discrete)
@@ -72,15 +77,23 @@ class Actions:
             self.size = int(space.n)
         elif isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1:
             self.size = space.shape[0]
+            bounded = np.isfinite(space.low) & np.isfinite(space.high)
+            low, high = np.where(bounded, space.low, -1.0), np.where(bounded, space.high, 1.0)
+            self._middle, self._half = ((high + low) / 2).tolist(), ((high - low) / 2).tolist()
         else:
             raise ValueError(f"{reader}: action space must be Discrete or a flat Box, got {space}")
 
     def code(self, action: Tensor) -> Tensor:
         """int64 [S] or float [S, A] to float32 [S, A]."""
-        return F.one_hot(action, self.size).float() if self.discrete else action.float()
+        if self.discrete:
+            return F.one_hot(action, self.size).float()
+        action = action.float()
+        return (action - action.new_tensor(self._middle)) / action.new_tensor(self._half)
 
     def loss(self, predicted: Tensor, action: Tensor) -> Tensor:
-        """How wrong `predicted` [B, A] is, mean over B: cross-entropy in nats, or the squared error summed over A."""
+        """How wrong `predicted` [B, A] is, mean over B: cross-entropy in nats, or the squared error summed over A,
+        of actions between -1 and 1.
+        """
         if self.discrete:
             return F.cross_entropy(predicted, action)
-        return (predicted - action.float()).square().sum(-1).mean()
+        return (predicted - self.code(action)).square().sum(-1).mean()

@@ -13,6 +13,10 @@ class LevelDrawingError(RuntimeError):
     """A level could not be drawn, or a worker ended."""
 
 
+class UnstablePhysicsWarning(RuntimeWarning):
+    """The physics of an environment blew up and its episode was cut; the others went on."""
+
+
 class UnstablePhysicsError(RuntimeError):
     """The physics of some environments blew up in a step; the message names the first, the step and the field.
 

@@ -149,12 +149,20 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
 
     UserError for what does not fit, and for a method that has no worlds there.
     """
-    from selfplay.config import apply_overrides
+    from selfplay.config import apply_overrides, keys
 
     method = find_method(name)
     if family not in method.families:
         raise UserError(f"{name} has no {family} worlds (expected one of {', '.join(method.families)}/…)")
     base = method.defaults(family)
+    here = keys(type(base))
+    for other in method.families:
+        elsewhere = keys(type(method.defaults(other)))
+        if key := next((key for key in overrides if key not in here and key in elsewhere), None):
+            raise UserError(
+                f"--set: '{key}' is a setting of {other} worlds, {family} worlds have no such thing "
+                f"(`selfplay methods {name} --env {family}/…` lists what they have)"
+            )
     return apply_overrides(type(base), overrides, base=base)
 
 

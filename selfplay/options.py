@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from selfplay.environments import FAMILIES
-from selfplay.errors import UserError, one_line, unknown
+from selfplay.errors import UserError, one_line, unknown, warn
 
 
 class Commands(click.Group):
@@ -29,7 +31,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _short_warnings():
+                return super().invoke(ctx)
         except click.UsageError as error:
             raise _short(error) from None
         except KeyboardInterrupt:
@@ -39,6 +42,24 @@ class Commands(click.Group):
             if errors is not None and isinstance(error, errors.LevelDrawingError | errors.UnstablePhysicsError):
                 raise UserError(str(error)) from None
             raise
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Inside, what the worlds warn of is one line, and each kind of warning is said once."""
+    said = set()
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *to: Any) -> None:
+            if category.__module__ != "envs.errors":
+                usual(message, category, filename, lineno, *to)
+            elif category not in said:
+                said.add(category)
+                warn(str(message))
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _short(error: click.UsageError) -> click.ClickException:

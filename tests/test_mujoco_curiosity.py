@@ -4,8 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from gymnasium.spaces import Box
 
+from curiosity.catalogue import SOURCES
+from curiosity.networks import Actions
 from selfplay.cli import main
 from selfplay.environments import find_environment
 from selfplay.methods import method_settings
@@ -14,6 +18,7 @@ from selfplay.train import build_stage
 
 SMALL = {"num_envs": "8", "rollout_steps": "32", "ppo.minibatch_size": "128", "ppo.epochs": "2", "eval_episodes": "2"}
 GREY = (150, 152, 160)
+COUNT_VISITS = [("noveld", "position"), ("ride", "position")]
 
 
 def stage_of(method, env, seed=0, **overrides):
@@ -47,6 +52,7 @@ def test_a_curious_run_in_a_maze_tells_where_it_was(tmp_path):
 def test_the_share_of_cells_against_the_places_themselves(method):
     """Every step's place is counted again, from the rollout's rows, by rounding."""
     more = {"bonus.counts.reads": "position"} if method == "counts" else {"coverage": "true"}
+    more["ppo.normalise_obs"] = "false"  # else a run begins with a rollout that is gone when it is asked for
     stage = stage_of(method, "PointMaze-U-v0", seed=1, **more)
     stage.world.env.max_steps = 20
     here, shares, seen = [set() for _ in range(8)], [], np.zeros((5, 5), int)
@@ -104,3 +110,22 @@ def test_where_there_is_no_maze_it_is_said(tmp_path):
         assert f"coverage: not defined in {env}, which has no maze" in refused.output
         assert refused.output.count("\n") == 1
     assert not list((tmp_path / "run").glob("metrics*"))
+
+
+@pytest.mark.parametrize(("name", "keys"), [*((name, "obs") for name in SOURCES), *COUNT_VISITS])
+def test_every_bonus_is_paid_and_learnt_from(name, keys):
+    more = {f"bonus.{name}.keys": keys} if keys != "obs" else {}
+    stage = stage_of(name, "PointMaze-U-v0", **more)
+    told = stage.iterate(0.0).scalars
+    assert all(np.isfinite(value) for key, value in told.items() if "explained_variance" not in key), told
+    assert told[f"train/raw_reward/{name}"] > 0
+    assert np.isfinite(told["train/loss"])
+    assert all(tensor.isfinite().all() for tensor in stage.learner.policy.state_dict().values())
+
+
+def test_forces_are_seen_between_their_bounds():
+    """An inverse model's loss does not depend on what a force is measured in."""
+    actions = Actions(Box(np.array([-3.0, 0.0, -np.inf], np.float32), np.array([3.0, 5.0, np.inf], np.float32)), "test")
+    force = torch.tensor([[3.0, 5.0, 7.0], [-1.5, 1.25, 0.0]])
+    assert actions.code(force).tolist() == [[1.0, 1.0, 7.0], [-0.5, -0.5, 0.0]]
+    assert actions.loss(torch.zeros(2, 3), force).item() == (1 + 1 + 49 + 0.25 + 0.25) / 2

@@ -17,10 +17,10 @@ from envs.grid.levels.rules import RULE_OBSTACLES
 from envs.grid.levels.spec import LevelSpec
 from envs.grid.obstacles import move_obstacles, note_what_is_ahead
 from envs.grid.pool import LevelPool, make_pool
-from envs.grid.rng import seed_streams
 from envs.grid.state import OVER, GridState
 from envs.grid.symbols import IDLE
 from envs.grid.tokens import RowLayout, TokenLayout, full_image_layout, image_layout, write_row
+from envs.rng import seed_streams
 from envs.vector import checked_count, checked_seed
 
 # What `_advance` is to do with a world.

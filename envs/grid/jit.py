@@ -1,4 +1,4 @@
-"""numba's `njit`, cached on disk under a digest of all of the grid engine, and with threads that wait quietly.
+"""numba's `njit`, cached under a digest of all of the grid engine and `envs.rng`, with threads that wait quietly.
 
 GNU OpenMP's threads spin at the end of every parallel kernel until the last one arrives. Beside one other busy process
 that costs most of the speed: the spinning threads keep the late one from its core. With a small spin count they soon
@@ -34,7 +34,8 @@ def _load_quiet_openmp() -> None:
         del os.environ["GOMP_SPINCOUNT"]
 
 
-SOURCE_DIGEST = digest(Path(__file__).parent.rglob("*.py"))
+_HERE = Path(__file__).parent
+SOURCE_DIGEST = digest([*_HERE.rglob("*.py"), _HERE.parent / "rng.py"])
 _load_quiet_openmp()
 
 
@@ -66,7 +67,7 @@ def compiled_entry(generator, function, signature) -> int:
     """
     home = Path(inspect.getfile(generator))
     name = f".{generator.__module__}.{generator.__qualname__}"
-    if home.is_relative_to(Path(__file__).parent):
+    if home.is_relative_to(_HERE):
         sources = SOURCE_DIGEST
     else:
         sources = hashlib.sha256((SOURCE_DIGEST + digest([home])).encode()).hexdigest()[:16]

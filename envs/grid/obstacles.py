@@ -12,9 +12,9 @@ import numpy as np
 from envs.grid.jit import borrowing
 from envs.grid.kernel import step_x, step_y
 from envs.grid.levels.rules import MOST_OBSTACLES
-from envs.grid.rng import randint
 from envs.grid.state import DIRECTION, TARGET_X, X, Y
 from envs.grid.symbols import BALL, EMPTY, GOAL, contents_of, kind_of, pack
+from envs.rng import randint
 
 _DRAWS = 101
 _EMPTY_CELL = pack.py_func(EMPTY)

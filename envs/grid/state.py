@@ -22,7 +22,7 @@ class GridState:
     agent:  int32 [N, 14]: x, y, direction (0 right, 1 down, 2 left, 3 up), carried cell (packed, 0: nothing), steps
             since the level began, x and y of up to two places that the level's rule needs (`envs.grid.levels.rules`),
             four mission codes, and 1 once the episode is over (until a level is drawn).
-    stream: uint64 [N, 2], the world's random stream (`envs.grid.rng`).
+    stream: uint64 [N, 2], the world's random stream (`envs.rng`).
     """
 
     cells: np.ndarray

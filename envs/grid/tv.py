@@ -7,7 +7,6 @@ import hashlib
 import numpy as np
 from gymnasium import spaces
 
-from envs.grid.rng import seed_streams
 from envs.grid.state import GridState
 from envs.grid.symbols import BALL, IDLE, PACKED
 from envs.grid.tokens import RowLayout, TokenLayout, token_space
@@ -28,6 +27,7 @@ from envs.grid.tv_kernels import (
 )
 from envs.grid.world import GridWorld
 from envs.noisy_tv import EXTENTS, TVSpec, derived_seed
+from envs.rng import seed_streams
 from envs.vector import check_arrays
 
 _TRIGGERS = {"none": TRIGGER_NEVER, "sham": TRIGGER_NEVER, "every-step": TRIGGER_ALWAYS, "remote": TRIGGER_PRESS}

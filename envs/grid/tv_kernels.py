@@ -12,9 +12,9 @@ import numpy as np
 
 from envs.grid.jit import borrowing, kernel
 from envs.grid.kernel import step_x, step_y
-from envs.grid.rng import randint
 from envs.grid.state import X, Y
 from envs.grid.symbols import AGENT, DOOR, EMPTY, FLOOR, OPEN, PACKED, UNSEEN, WALL, kind_of, state_of
+from envs.rng import randint
 
 SHOWN = np.flatnonzero((PACKED & 15 != UNSEEN) & (PACKED & 15 != AGENT)).astype(np.uint8)
 """uint8 [56]: the symbols a picture is made of: all that a view can hold; not "unseen", and no agent."""

@@ -1,4 +1,4 @@
-"""Random numbers for many environments at once, each from a stream of its own (`envs.grid.rng`)."""
+"""Random numbers for many environments at once, each from a stream of its own (`envs.rng`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import numba as nb
 import numpy as np
 
-from envs.grid import rng
-from envs.grid.rng import uniform
+from envs import rng
 from envs.jit import DigestCache, digest
+from envs.rng import uniform
 
 
 @nb.njit(nogil=True)

@@ -9,12 +9,15 @@ import numba as nb
 import numpy as np
 
 from envs.errors import UnstablePhysicsError
-from envs.grid.rng import seed_streams
 from envs.mujoco.draws import Draws
 from envs.mujoco.native import FORWARD, STEP, NativeBatch
 from envs.mujoco.state import MujocoState
 from envs.mujoco.world import Moment, World
+from envs.rng import seed_streams
 from envs.vector import checked_count, checked_seed
+
+ABSURD = 1e6
+"""Positions (m, rad) and velocities (per second) beyond this are no physics; MuJoCo itself takes all up to 1e10."""
 
 
 class MujocoEngine:
@@ -95,6 +98,21 @@ class MujocoEngine:
         self.state.steps[who] += ~begin[who]
         return before
 
+    def absurd(self) -> np.ndarray:
+        """bool [N]: whether a position or a velocity is NaN or beyond ±`ABSURD`."""
+        now = self.moment()
+        return ~((np.abs(now.qpos) <= ABSURD).all(axis=1) & (np.abs(now.qvel) <= ABSURD).all(axis=1))
+
+    def blame(self, absurd: np.ndarray, after: bool = False) -> str | None:
+        """The first environment of `absurd` (bool [N]), its step (the coming one, or `after` it) and the field."""
+        if not absurd.any():
+            return None
+        n, now = int(absurd.argmax()), self.moment()
+        field = "qvel" if (np.abs(now.qpos[n]) <= ABSURD).all() else "qpos"
+        index = int((~(np.abs(getattr(now, field)[n]) <= ABSURD)).argmax())
+        more = f" (and in {absurd.sum() - 1} more)" if absurd.sum() > 1 else ""
+        return f"environment {n}{more}, step {self.state.steps[n] + (not after)}: {self._field(field, index)}"
+
     def _write_starts(self, ids: np.ndarray) -> None:
         draws = Draws(self.state.stream, ids)
         qpos, qvel = self.world.start(self.model.qpos0, self.model.nv, draws)
@@ -127,13 +145,17 @@ class MujocoEngine:
         of_joint = {"BADQPOS": "qpos", "BADQVEL": "qvel", "BADQACC": "qacc"}
         name = kind.name.removeprefix("mjWARN_")
         if name in of_joint:
-            addresses = self.model.jnt_qposadr if name == "BADQPOS" else self.model.jnt_dofadr
-            joint = int(np.searchsorted(addresses, index, side="right")) - 1
-            called = mujoco.mj_id2name(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint) or f"number {joint}"
-            return f"{of_joint[name]}[{index}] (joint {called}) is NaN, infinite or huge"
+            return self._field(of_joint[name], index)
         if name == "BADCTRL":
             return f"ctrl[{index}] is NaN, infinite or huge"
         return f"MuJoCo warns of {name} ({index})"
+
+    def _field(self, field: str, index: int) -> str:
+        """What is wrong with number `index` of qpos, qvel or qacc, and whose it is."""
+        addresses = self.model.jnt_qposadr if field == "qpos" else self.model.jnt_dofadr
+        joint = int(np.searchsorted(addresses, index, side="right")) - 1
+        called = mujoco.mj_id2name(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint) or f"number {joint}"
+        return f"{field}[{index}] (joint {called}) is NaN, infinite or huge"
 
 
 def _component(model: mujoco.MjModel, component: mujoco.mjtState) -> slice:

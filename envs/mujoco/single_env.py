@@ -40,7 +40,8 @@ class MujocoEnv(gym.Env):
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One action (floats [nu]); see Gymnasium."""
         observation, reward, terminated, truncated, info = self.worlds.step(np.asarray(action)[None])
-        return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
+        told = {"unstable": True} if "unstable" in info else {}
+        return observation[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), told
 
     def close(self) -> None:
         """Close; a step afterwards is an error."""

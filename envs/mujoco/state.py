@@ -18,7 +18,7 @@ class MujocoState:
     readings: float64 [N, K], what the world reads beside these (`World.reads`): MuJoCo's lag behind the state.
     steps:    int64 [N], since the episode began.
     over:     bool [N], whether the episode is over (until a reset).
-    stream:   uint64 [N, 2], the world's random stream (`envs.grid.rng`).
+    stream:   uint64 [N, 2], the world's random stream (`envs.rng`).
     """
 
     physics: np.ndarray

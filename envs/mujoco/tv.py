@@ -7,12 +7,12 @@ import hashlib
 import numpy as np
 from gymnasium import spaces
 
-from envs.grid.rng import seed_streams
 from envs.mujoco.draws import Draws
 from envs.mujoco.maze import Maze
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.rollout_world import MujocoWorld
 from envs.noisy_tv import PRESS_ABOVE, TVSpec, derived_seed
+from envs.rng import seed_streams
 from envs.vector import check_arrays
 
 SIGHT = 1.5

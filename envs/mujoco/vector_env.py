@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.errors import UnstablePhysicsWarning
 from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.state import MujocoState
+from envs.mujoco.unstable import step_or_cut
 from envs.mujoco.world import World
 from envs.mujoco.worlds import world as world_of
 from envs.vector import checked_autoreset_mode, checked_count, checked_reset_mask, checked_seed
@@ -49,13 +52,18 @@ class MujocoVectorEnv(VectorEnv):
 
     ## Episode End
 
-    The world's own reasons terminate, `max_steps` truncates.
+    The world's own reasons terminate, `max_steps` truncates. Where the physics blows up (what MuJoCo warns of, or a
+    position or velocity that is NaN or beyond 1e6) the episode is truncated as well: the observation is the one before
+    the step, the reward 0, `info["unstable"]` names it (bool [N], with Gymnasium's `_unstable`; only there in such a
+    step), the first time an `UnstablePhysicsWarning` says environment, step and field. The others are untouched.
 
     ## Arguments
 
     `world`: an id or a `World`. `max_steps`: by default the world's own. `autoreset_mode`: Gymnasium's three; with
     `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `dtype`: of the observations. `threads`: of MuJoCo's
     pool; by default as many as numba uses.
+
+    unstable: how many episodes were cut because the physics blew up, since this was made.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as in gymnasium)
@@ -79,6 +87,7 @@ class MujocoVectorEnv(VectorEnv):
         self.engine = MujocoEngine(self.world, num_envs, threads)
         self.num_envs = self.engine.num_envs
         self._ready = False
+        self.unstable = 0
 
         size = self.world.observe(self.engine.moment(ids=slice(0, 1))).shape[1]
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), self.dtype.type)
@@ -115,7 +124,7 @@ class MujocoVectorEnv(VectorEnv):
         """One action for each environment (floats [N, nu]); see Gymnasium.
 
         Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info. ValueError for a
-        wrong shape or number, `UnstablePhysicsError` where the physics blew up: then nothing has moved.
+        wrong shape or number; then nothing has moved.
         """
         self._require_open()
         if not self._ready:
@@ -123,13 +132,13 @@ class MujocoVectorEnv(VectorEnv):
         over = self.state.over.copy()
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and over.any():
             raise gym.error.ResetNeeded(f"the episode of environment {over.argmax()} is over: reset it with reset_mask")
-        actions = self._checked_actions(actions, over)
-        before = self.engine.step(actions, over)
+        actions = self._checked_actions(actions, over | self.engine.absurd())
+        before, lost, why = step_or_cut(self.engine, actions, over)
 
         earlier, now = self.engine.moment(before), self.engine.moment()
-        reward = np.where(over, 0.0, self.world.reward(earlier, actions, now, self.engine.dt))
-        terminated = self.world.terminated(now) & ~over
-        truncated = self.state.steps >= self.max_steps
+        reward = np.where(over | lost, 0.0, self.world.reward(earlier, actions, now, self.engine.dt))
+        terminated = self.world.terminated(now) & ~over & ~lost
+        truncated = (self.state.steps >= self.max_steps) | lost
         done = terminated | truncated
         self.state.over[:] = done
         observation = self.observe()
@@ -138,6 +147,9 @@ class MujocoVectorEnv(VectorEnv):
             info = _final_info(observation, done)
             self.engine.begin(np.flatnonzero(done))
             observation[done] = self.observe(done)
+        if why is not None:
+            info |= {"unstable": lost, "_unstable": lost.copy()}
+            self._report(lost, why)
         return observation, reward, terminated, truncated, info
 
     def snapshot(self, ids: Any = None) -> MujocoState:
@@ -193,6 +205,17 @@ class MujocoVectorEnv(VectorEnv):
         if not isinstance(self.world, GoalWorld):
             raise NotImplementedError(f"{type(self.world).__name__} has no pictures")
         return draw(self.world.scene(self.engine.moment(ids=[index])))
+
+    def _report(self, lost: np.ndarray, why: str) -> None:
+        """Count, and warn the first time."""
+        first = self.unstable == 0
+        self.unstable += int(lost.sum())
+        if first:
+            warnings.warn(
+                f"{why}; expected physics that stays finite: its episode is truncated, the others go on (said once)",
+                UnstablePhysicsWarning,
+                stacklevel=3,
+            )
 
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):

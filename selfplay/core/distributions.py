@@ -108,6 +108,9 @@ def distribution_for(action_space: gymnasium.Space) -> Distribution:
             raise ValueError(f"policy: a Discrete action space must start at 0, got {action_space}")
         return Categorical(int(action_space.n))
     if isinstance(action_space, gymnasium.spaces.Box) and len(action_space.shape) == 1:
+        if not np.issubdtype(action_space.dtype, np.floating):
+            raise ValueError(f"policy: a Box of whole numbers has no distribution, expected one of floats or Discrete, "
+                             f"got {action_space}")  # fmt: skip
         low, high = action_space.low, action_space.high
         if not (np.isfinite(low) == np.isfinite(high)).all() or not (low < high).all():
             raise ValueError(f"policy: an action needs both bounds, low < high, or none, got {action_space}")

@@ -168,6 +168,18 @@ class Learner:
             torch.cuda.current_stream(self.device).synchronize()  # what was copied into pinned memory is read next
         return out
 
+    @property
+    def unseeing(self) -> bool:
+        """Whether observations are to be normalised and none was seen yet: `look` before anything is learnt from."""
+        normaliser = self.policy.normaliser
+        return normaliser is not None and self.config.learning_rate > 0 and float(normaliser.count) == 0
+
+    def look(self, *batches: Transitions) -> None:
+        """Take what was seen in `batches` into the normalisation of observations; nothing else is learnt."""
+        if self.policy.normaliser is not None:
+            for batch in batches:
+                self.policy.normaliser.update(batch.obs[batch.mask])
+
     @contextmanager
     def aside(self, seed: int) -> Iterator[None]:
         """Inside, actions are drawn from a random stream started by `seed`; afterwards the learner's own goes on."""
@@ -244,11 +256,8 @@ class Learner:
                 steps, rows = self._append(steps, rows, demonstrations)
         if self.config.learning_rate > 0:
             metrics |= self._optimise(steps, rows, cut)
-        if (
-            self.policy.normaliser is not None and self.config.learning_rate > 0
-        ):  # not before: what was acted on is learnt from as it was seen
-            for batch in batches:
-                self.policy.normaliser.update(batch.obs[batch.mask])
+        if self.config.learning_rate > 0:
+            self.look(*batches)  # not before: what was acted on is learnt from as it was seen
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in seen]
             for key in fitted[0]:

@@ -16,7 +16,8 @@ class Normaliser(nn.Module):
     """(x - mean) / deviation of each of D numbers, over all that `update` was given, inside ±`BOUND`.
 
     Part of the policy, and saved with it: weights mean nothing without it. Before the first `update` it only bounds.
-    Moments are merged as in Chan et al. 1979, in float64. Buffers: count [], mean [D], square [D] (Σ (x - mean)²).
+    Moments are merged as in Chan et al. 1979, in float64, and stay on the CPU whatever device the policy is on: not
+    every device has float64 (Apple's has not). Buffers: count [], mean [D], square [D] (Σ (x - mean)²).
     """
 
     count: Tensor
@@ -27,7 +28,7 @@ class Normaliser(nn.Module):
         super().__init__()
         for name, shape in (("count", ()), ("mean", (size,)), ("square", (size,))):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
-        self._ready()
+        self._ready("cpu")
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 [..., D] to the same."""
@@ -44,27 +45,25 @@ class Normaliser(nn.Module):
         if not np.isfinite(square).all():
             odd = int(np.flatnonzero(~np.isfinite(square))[0])
             raise FloatingPointError(f"policy: number {odd} of an observation is not finite, or too large to square")
-        device, before = self.mean.device, float(self.count)
+        before = float(self.count)
         total = before + len(rows)
-        new_mean, new_square = torch.from_numpy(mean).to(device), torch.from_numpy(square).to(device)
-        delta = new_mean - self.mean
-        self.square += new_square + delta**2 * (before * len(rows) / total)
+        delta = torch.from_numpy(mean) - self.mean
+        self.square += torch.from_numpy(square) + delta**2 * (before * len(rows) / total)
         self.mean += delta * (len(rows) / total)
         self.count.fill_(total)
-        self._ready()
+        self._ready(self._shift.device)
 
-    def _ready(self) -> None:
-        """What `forward` needs, in float32."""
+    def _ready(self, device: torch.device | str) -> None:
+        """What `forward` needs, in float32 on `device`."""
         variance = self.square / self.count if self.count > 0 else torch.ones_like(self.square)
-        self._shift = self.mean.float()
-        self._factor = (variance + SPREAD).rsqrt().float()
+        self._shift = self.mean.float().to(device)
+        self._factor = (variance + SPREAD).rsqrt().float().to(device)
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        """Module.to and the like also move what was made ready."""
-        super()._apply(fn, recurse)
-        self._ready()
+        """Module.to and the like move what was made ready, not the moments."""
+        self._shift, self._factor = fn(self._shift), fn(self._factor)
         return self
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)
-        self._ready()
+        self._ready(self._shift.device)

@@ -77,7 +77,7 @@ class ReturnScale:
             if ends is not None:
                 sums = torch.where(ends[t] & mask[t], 0.0, sums)
         self.sums[place] = sums
-        values = seen[mask].double()
+        values = seen[mask].cpu().double()  # not every device has float64
         if len(values) == 0:
             return
         count, mean = float(len(values)), values.mean().item()

@@ -98,11 +98,24 @@ class PPOStage:
         return charts
 
     def iterate(self, progress: float) -> Report:
-        """Collect one rollout and learn from it."""
+        """Collect one rollout and learn from it.
+
+        Where observations are normalised a run begins with one more, which is only looked at: its steps are charged,
+        its episodes go on, and it is not learnt from, since the policy saw it in raw units. Burda et al. 2018 (arXiv
+        1810.12894, section 2.4) begin with random steps for the same reason; a policy's first ones are.
+        """
         self.learner.progress = progress
+        physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
+        blown_up = physics.unstable if physics is not None else 0
+        if self.learner.unseeing:
+            batch, _ = collect(self.world, self.learner, self.rollout)
+            self.steps += batch.mask.numel()
+            self.learner.look(batch)
         batch, episodes = collect(self.world, self.learner, self.rollout)
         self.steps += batch.mask.numel()
         scalars = self._explored(batch)
+        if physics is not None:
+            scalars["rollout/unstable"] = float(physics.unstable - blown_up)
         scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):

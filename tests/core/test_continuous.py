@@ -122,6 +122,8 @@ def test_bounds_that_make_no_sense_are_refused():
         space = gymnasium.spaces.Box(np.float32([low]), np.float32([high]))
         with pytest.raises(ValueError, match="an action needs both bounds, low < high, or none"):
             distribution_for(space)
+    with pytest.raises(ValueError, match=r"a Box of whole numbers has no distribution, expected one of floats"):
+        distribution_for(gymnasium.spaces.Box(-1, 1, (2,), np.int64))
     with pytest.raises(ValueError, match="expected Discrete or a flat Box"):
         distribution_for(gymnasium.spaces.Box(-1, 1, (2, 2)))
 
@@ -198,6 +200,24 @@ def test_moments_are_those_of_all_rows_together():
     with pytest.raises(FloatingPointError, match="number 1 of an observation"):
         normaliser.update(torch.tensor([[0.0, math.nan, 0.0]]))
     assert torch.equal(again.mean, normaliser.mean)
+
+
+def test_moments_stay_where_there_is_float64():
+    """As on Apple's devices: what is moved is float32, and moving it changes nothing that is seen."""
+
+    def there(tensor):
+        if tensor.dtype == torch.float64:
+            raise TypeError("no float64 there")
+        return tensor.clone()
+
+    normaliser, rows = Normaliser(2), torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    normaliser.update(rows)
+    seen = normaliser(rows)
+    torch.nn.Sequential(normaliser)._apply(there)
+    normaliser.load_state_dict(normaliser.state_dict())
+    assert torch.equal(normaliser(rows), seen)
+    normaliser.update(rows)
+    assert normaliser.mean.tolist() == [2, 4]
 
 
 def test_a_policy_is_saved_with_what_it_normalises_by_and_goes_on_bit_identically():

@@ -17,7 +17,6 @@ from envs.grid.levels import LEVELS, LevelSpec, MissionText, catalogue, level_sp
 from envs.grid.levels.dispatch import GENERATORS, generator_address
 from envs.grid.levels.dispatch import draw as draw_level
 from envs.grid.names import COLOURS
-from envs.grid.rng import seed_streams
 from envs.grid.state import (
     CARRYING,
     DIRECTION,
@@ -45,6 +44,7 @@ from envs.grid.symbols import (
     TRIPLE,
     WALL,
 )
+from envs.rng import seed_streams
 
 DRIVEN = (
     "BlockedUnlockPickup-v0",

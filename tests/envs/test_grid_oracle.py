@@ -19,7 +19,6 @@ from envs.grid.levels.dispatch import draw as draw_level
 from envs.grid.levels.dispatch import generator_address
 from envs.grid.levels.rules import RULE_GOAL, RULE_HALLWAY
 from envs.grid.oracle import reachable_goals, sample_reachable_goals, shortest_paths, shortest_to_reward
-from envs.grid.rng import seed_streams
 from envs.grid.state import AGENT_FIELDS, CARRYING, STEPS, GridState, X, Y
 from envs.grid.symbols import (
     BALL,
@@ -42,6 +41,7 @@ from envs.grid.symbols import (
     YELLOW,
     pack,
 )
+from envs.rng import seed_streams
 
 
 @kernel()

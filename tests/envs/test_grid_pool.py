@@ -30,11 +30,11 @@ from envs.grid.field import GridField
 from envs.grid.levels import LEVELS, level_spec
 from envs.grid.levels.rules import FAMILY_POOL
 from envs.grid.pool import LevelPool, make_pool
-from envs.grid.rng import randint
 from envs.grid.state import X, Y
 from envs.grid.symbols import GOAL, WALL
 from envs.grid.vector_env import GridVectorEnv
 from envs.grid.world import GridWorld
+from envs.rng import randint
 
 ROOT = Path(__file__).parents[2]
 # A level that minigrid draws in a millisecond, in place of those that take it a second.

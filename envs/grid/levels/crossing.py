@@ -10,8 +10,8 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.placing import EMPTY_CELL, GOAL_CELL, LAVA_CELL, WALL_CELL, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import X, Y
+from envs.rng import randint
 
 
 @nb.njit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import GOAL_CELL, WALL_CELL, draw_empty, place_agent, walled_room
-from envs.grid.rng import randint
 from envs.grid.symbols import DOOR, KEY, LOCKED, YELLOW, pack
+from envs.rng import randint
 
 
 @nb.njit

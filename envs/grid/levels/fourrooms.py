@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import EMPTY_CELL, GOAL_CELL, WALL_CELL, draw_empty, place_agent, walled_room
-from envs.grid.rng import randint
+from envs.rng import randint
 
 
 @nb.njit

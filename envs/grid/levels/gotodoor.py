@@ -6,9 +6,9 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.placing import EMPTY_CELL, place_agent, wall_rectangle
-from envs.grid.rng import randint
 from envs.grid.state import MISSION, TARGET_X, TARGET_Y
 from envs.grid.symbols import CLOSED, DOOR, pack
+from envs.rng import randint
 
 
 @nb.njit

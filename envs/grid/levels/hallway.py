@@ -5,8 +5,8 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import GOAL_CELL, draw_empty, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import X, Y
+from envs.rng import randint
 
 
 @nb.njit

@@ -16,9 +16,9 @@ from envs.grid.levels.roomgrid import (
     place_in_room,
     remove_wall_above,
 )
-from envs.grid.rng import randint
 from envs.grid.state import MISSION
 from envs.grid.symbols import BALL, KEY, LOCKED, TARGET, pack
+from envs.rng import randint
 
 
 @nb.njit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import EMPTY_CELL, GOAL_CELL, LAVA_CELL, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import X, Y
+from envs.rng import randint
 
 
 @nb.njit

@@ -10,9 +10,9 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.placing import GOAL_CELL, WALL_CELL, place_agent, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import MISSION
 from envs.grid.symbols import CLOSED, DOOR, KEY, LOCKED, pack
+from envs.rng import randint
 
 _ROOMS = 6
 

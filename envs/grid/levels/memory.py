@@ -9,9 +9,9 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import WALL_CELL, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import OTHER_X, OTHER_Y, TARGET_X, TARGET_Y, X, Y
 from envs.grid.symbols import BALL, GREEN, KEY, pack
+from envs.rng import randint
 
 _KEY_CELL = pack.py_func(KEY, GREEN)
 _BALL_CELL = pack.py_func(BALL, GREEN)

@@ -12,8 +12,8 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.placing import EMPTY_CELL, GOAL_CELL, draw_empty, place_agent, wall_rectangle
-from envs.grid.rng import randint
 from envs.grid.symbols import CLOSED, DOOR, SORTED_COLOURS, pack
+from envs.rng import randint
 
 _RIGHT, _DOWN, _LEFT, _UP = range(4)
 _TRIES = 8

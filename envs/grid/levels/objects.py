@@ -8,8 +8,8 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import draw_empty
-from envs.grid.rng import randint
 from envs.grid.symbols import BALL, BOX, KEY, colour_of, kind_of, pack
+from envs.rng import randint
 
 
 @nb.njit

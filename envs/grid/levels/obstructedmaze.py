@@ -18,8 +18,8 @@ from envs.grid.levels.roomgrid import (
     place_agent_in_room,
     place_in_room,
 )
-from envs.grid.rng import randint
 from envs.grid.symbols import BALL, BLUE, BOX, CLOSED, GREEN, GREY, KEY, LOCKED, SYMBOL, TARGET, pack
+from envs.rng import randint
 
 _SIZE = 6
 _TARGET_CELL = np.uint16(pack.py_func(BALL, BLUE) | np.uint16(TARGET))

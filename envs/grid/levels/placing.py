@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numba as nb
 
-from envs.grid.rng import randint
 from envs.grid.state import DIRECTION, X, Y
 from envs.grid.symbols import EMPTY, GOAL, GREEN, GREY, LAVA, RED, WALL, pack
+from envs.rng import randint
 
 EMPTY_CELL = pack.py_func(EMPTY)
 WALL_CELL = pack.py_func(WALL, GREY)

@@ -6,8 +6,8 @@ import numba as nb
 
 from envs.grid.levels.objects import draw_thing
 from envs.grid.levels.placing import WALL_CELL, draw_empty, place_agent, walled_room
-from envs.grid.rng import randint
 from envs.grid.symbols import CLOSED, DOOR, pack
+from envs.rng import randint
 
 _THINGS = 12
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba as nb
 
-from envs.grid.rng import randint
+from envs.rng import randint
 
 
 @nb.njit

@@ -7,9 +7,9 @@ import numpy as np
 
 from envs.grid.levels.objects import place_things, write_thing
 from envs.grid.levels.placing import place_agent, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import MISSION, TARGET_X, TARGET_Y
 from envs.grid.symbols import TARGET
+from envs.rng import randint
 
 
 @nb.njit

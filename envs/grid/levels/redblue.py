@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.placing import place_agent, wall_rectangle, walled_room
-from envs.grid.rng import randint
 from envs.grid.state import OTHER_X, OTHER_Y, TARGET_X, TARGET_Y
 from envs.grid.symbols import BLUE, CLOSED, DOOR, RED, pack
+from envs.rng import randint
 
 
 @nb.njit

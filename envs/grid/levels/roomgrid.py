@@ -11,9 +11,9 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.placing import EMPTY_CELL, draw_empty, place_agent, wall_rectangle
-from envs.grid.rng import randint
 from envs.grid.state import DIRECTION, X, Y
 from envs.grid.symbols import CLOSED, DOOR, WALL, kind_of, pack
+from envs.rng import randint
 
 STEP_X = (1, 0, -1, 0)
 STEP_Y = (0, 1, 0, -1)

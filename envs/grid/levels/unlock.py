@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba as nb
 
 from envs.grid.levels.roomgrid import add_door, draw_rooms, place_agent_in_room, place_in_room
-from envs.grid.rng import randint
 from envs.grid.state import TARGET_X, TARGET_Y
 from envs.grid.symbols import KEY, LOCKED, pack
+from envs.rng import randint
 
 
 @nb.njit

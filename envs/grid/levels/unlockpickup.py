@@ -9,9 +9,9 @@ import numba as nb
 import numpy as np
 
 from envs.grid.levels.roomgrid import add_door, draw_rooms, place_agent_in_room, place_in_room
-from envs.grid.rng import randint
 from envs.grid.state import MISSION
 from envs.grid.symbols import BALL, BOX, KEY, LOCKED, TARGET, pack
+from envs.rng import randint
 
 
 @nb.njit

@@ -7,10 +7,12 @@ the thread that asked, not on the number of environments beside it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numba as nb
 import numpy as np
 
-from envs.grid.jit import kernel
+from envs.jit import DigestCache, digest
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -44,10 +46,13 @@ def uniform(stream):
     return np.float64(next_u64(stream) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@kernel()
+@nb.njit(nogil=True)
 def seed_streams(streams, seed, first):
     """Start streams `first, first + 1, …` of `seed` in `streams` (uint64 [N, 2]): key n depends on (seed, n) only."""
     base = _mix(np.uint64(seed) * _GOLDEN + np.uint64(0x5851F42D4C957F2D))
     for n in range(streams.shape[0]):
         streams[n, 0] = _mix(base + np.uint64(first + n + 1) * _MIX_1)
         streams[n, 1] = 0
+
+
+seed_streams._cache = DigestCache(seed_streams.py_func, digest([Path(__file__)]))
