@@ -24,15 +24,24 @@ def episode_frames(
 ) -> list[np.ndarray]:
     """An episode, or its first `longest` steps, in the first environment of `world`, frames uint8 [H, W, 3].
 
-    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says.
+    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says;
+    one that is `traced` also shows which way its agent came (`frame(index, trail)`, trail float32 [K, 2]).
     """
     rows, width = world.reset(seed), world.columns["obs"].stop
     successor = np.empty_like(rows)
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     state = learner.initial_state(len(rows))
-    frames = [titled(world.frame(0), "start", BLUE)] * _HOLD
+    trail: list[np.ndarray] = []
+
+    def picture() -> np.ndarray:
+        if not getattr(world, "traced", False):
+            return world.frame(0)
+        trail.append(world.env.positions([0])[0])
+        return world.frame(0, np.array(trail))
+
+    frames = [titled(picture(), "start", BLUE)] * _HOLD
     while not (ended[0] or cut[0]) and len(frames) < _HOLD + longest:
-        before = world.frame(0)
+        before = picture()
         act = learner.act(torch.from_numpy(rows[:, :width]), state, deterministic)
         state = act.state.cpu() if learner.memory else state
         world.step(learner.played(act.action), successor, rows, reward, ended, cut)

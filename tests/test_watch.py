@@ -3,7 +3,10 @@
 import pytest
 from PIL import Image
 
+from envs.mujoco import rendering
+from envs.mujoco.pictures import TRAIL
 from selfplay.errors import UserError
+from selfplay.evaluate import load_run
 from selfplay.train import run_training
 from selfplay.watch import run_watch
 
@@ -39,11 +42,23 @@ def test_a_round_of_the_game_is_shown(tmp_path):
     assert time >= 100 * 2 * _HOLD
 
 
+def test_a_way_through_a_maze_is_drawn(tmp_path):
+    run = run_training("ppo", "mujoco/PointMaze-U-v0", steps=32, run_dir=tmp_path / "run", overrides=SMALL, quiet=True)
+    stage, _ = load_run(run)
+    frames = stage.film(3, 60, False)
+    drawn = [int((frame == TRAIL).all(axis=-1).sum()) for frame in frames[:60:12]]
+    assert drawn[0] == 0
+    assert drawn[-1] > 20
+
+
 def test_what_cannot_be_watched_is_one_line(tmp_path, monkeypatch):
-    run = run_training("ppo", "mujoco/Reacher-v5", steps=32, run_dir=tmp_path / "run", overrides=SMALL, quiet=True)
+    few = {"steps": 32, "overrides": SMALL, "quiet": True, "pictures": False}
+    run = run_training("ppo", "mujoco/Reacher-v5", run_dir=tmp_path / "run", **few)
     with pytest.raises(UserError, match=r"expected a name that ends in \.gif or \.mp4"):
         run_watch(run, tmp_path / "x.avi")
-    with pytest.raises(UserError, match="Reacher has no pictures"):
+    monkeypatch.setattr(rendering, "_backend", lambda: "nowhere")
+    monkeypatch.setattr(rendering, "painter", rendering.painter.__wrapped__)  # one that may be there already is kept
+    with pytest.raises(UserError, match="watch: pictures of this world need OpenGL, and nowhere does not work here"):
         run_watch(run)
     grid = run_training("ppo", "grid/Empty-5x5-v0", steps=32, run_dir=tmp_path / "grid", overrides=SMALL, quiet=True)
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 FLOOR, WALL, AGENT = (236, 236, 240), (84, 90, 108), (214, 72, 52)
+TRAIL = (240, 150, 132)
 THINGS = ((46, 120, 214), (46, 158, 92))
 """Colours of blocks, the first and the second."""
 
@@ -51,8 +52,11 @@ def goal_ring(place: np.ndarray, tolerance: float, colour: tuple[int, int, int])
     return [] if np.isnan(place).any() else [Disc((float(place[0]), float(place[1])), tolerance, colour, ring=True)]
 
 
-def draw(scene: Scene) -> np.ndarray:
-    """uint8 [H, W, 3], the longer side 480 pixels or a little less; x grows to the right, y upwards."""
+def draw(scene: Scene, trail: np.ndarray | None = None) -> np.ndarray:
+    """uint8 [H, W, 3], the longer side 480 pixels or a little less; x grows to the right, y upwards.
+
+    trail: float [K, 2], where the agent came by (m), a thin line under all things.
+    """
     right, top = scene.high
     scale = _LONGEST // (2 * max(right, top)) or 1.0
     size = round(2 * right * scale), round(2 * top * scale)
@@ -64,6 +68,8 @@ def draw(scene: Scene) -> np.ndarray:
 
     for x0, y0, x1, y1 in scene.walls:
         pen.rectangle(spots(np.array([[x0, y1], [x1, y0]])), fill=WALL)
+    if trail is not None and len(trail) > 1:
+        pen.line(spots(trail), fill=TRAIL, width=2 * _FINER, joint="curve")
     for thing in scene.things:
         if isinstance(thing, Polygon):
             pen.polygon(spots(thing.corners), fill=thing.colour)

@@ -26,7 +26,8 @@ class MujocoWorld:
     alone `observation_space` speaks, then each channel's. "position" is that of the agent, x and y (m), in worlds whose
     goals have it.
 
-    succeeds: whether the world says so.  press_action: None, for there is no television.
+    traced: whether the agent's way can be drawn.  succeeds: whether the world says so.  press_action: None, there is no
+    television.
     """
 
     press_action: int | None = None
@@ -41,6 +42,7 @@ class MujocoWorld:
         self.observation_space = self.env.single_observation_space
         self.action_space = self.env.single_action_space
         self.succeeds = self.env.world.succeeds
+        self.traced = isinstance(self.env.world, GoalWorld)
         self._obs = slice(0, len(self.env.observe([0])[0]))
         self.columns = {"obs": self._obs}
         self.channel_spaces: dict[str, spaces.Space] = {"obs": self.observation_space}
@@ -76,9 +78,9 @@ class MujocoWorld:
         else:
             obs_out[:] = next_obs_out
 
-    def frame(self, index: int) -> np.ndarray:
-        """Environment `index` from above, uint8 [H, W, 3], where `MujocoVectorEnv` can draw it."""
-        return self.env.frame(index)
+    def frame(self, index: int, trail: np.ndarray | None = None) -> np.ndarray:
+        """A picture of environment `index`, uint8 [H, W, 3]; see `MujocoVectorEnv.frame`."""
+        return self.env.frame(index, trail)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The arrays of the state, copied."""

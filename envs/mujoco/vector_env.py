@@ -195,16 +195,20 @@ class MujocoVectorEnv(VectorEnv):
         """bool [M]: is `achieved` [M, G] within the world's tolerance of `desired` in `parts` (None: the world's)?"""
         return self._goals().reached(achieved, desired, parts)
 
-    def frame(self, index: int) -> np.ndarray:
-        """Environment `index` from above, uint8 [H, W, 3]: walls, agent, blocks, and goals as rings.
+    def frame(self, index: int, trail: np.ndarray | None = None) -> np.ndarray:
+        """A picture of environment `index`, uint8 [H, W, 3].
 
-        NotImplementedError in worlds without goals, which nothing draws.
+        Worlds with goals are drawn from above: walls, agent, blocks, goals as rings, and `trail` (float [K, 2], metres;
+        other worlds show none), where the agent came by. Others by OpenGL: NotImplementedError where there is none.
         """
-        from envs.mujoco.pictures import draw  # brings in Pillow
+        now = self.engine.moment(ids=[index])
+        if isinstance(self.world, GoalWorld):
+            from envs.mujoco.pictures import draw  # brings in Pillow
 
-        if not isinstance(self.world, GoalWorld):
-            raise NotImplementedError(f"{type(self.world).__name__} has no pictures")
-        return draw(self.world.scene(self.engine.moment(ids=[index])))
+            return draw(self.world.scene(now), trail)
+        from envs.mujoco.rendering import painter
+
+        return painter(type(self.world)).draw(now.qpos[0], now.qvel[0])
 
     def _report(self, lost: np.ndarray, why: str) -> None:
         """Count, and warn the first time."""

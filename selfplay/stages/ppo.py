@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -63,6 +62,7 @@ class PPOStage:
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
         self._searchable = self.explores and isinstance(config, GridStageConfig)
         self._last: dict[str, float] = {}
+        self._told_blank = False
 
     @property
     def charts(self) -> Layout:
@@ -163,8 +163,12 @@ class PPOStage:
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
-        with suppress(NotImplementedError):
+        try:
             pictures["rollout/episode"] = self.film(self._eval_seed, LONGEST, False)
+        except NotImplementedError as error:
+            if not self._told_blank:
+                warn(f"episodes are not drawn: {error}")
+            self._told_blank = True
         if self.explores:
             pictures["coverage/visits"] = heatmap(self._visits, walls=self.world.walls, y_up=self.world.y_up)
             self._visits[:] = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from envs.mujoco import MujocoVectorEnv
-from envs.mujoco.pictures import AGENT, FLOOR, THINGS, WALL
+from envs.mujoco import MujocoVectorEnv, rendering
+from envs.mujoco.pictures import AGENT, FLOOR, THINGS, TRAIL, WALL
 from envs.mujoco.worlds.block_push import TwoBlocks
 
 
@@ -57,6 +57,53 @@ def test_a_table():
     assert pixel(picture, -0.9, -0.9, side, side) == THINGS[1]
 
 
-def test_what_cannot_be_drawn_is_said():
-    with pytest.raises(NotImplementedError, match="Reacher has no pictures"):
+def test_a_trail():
+    worlds = loaded("PointMaze-Large-v0", [-4.5, 3.1], [4.4, -3.0])
+    plain, picture = worlds.frame(1), worlds.frame(1, np.array([[-4.5, 2.0], [-4.5, 3.1], [-4.5, 1.0], [-4.5, 1.5]]))
+    changed = (plain != picture).any(axis=-1)
+    assert pixel(picture, -4.5, 2.5, 12, 9) == TRAIL
+    assert pixel(picture, -4.5, 3.1, 12, 9) == AGENT  # on top of it
+    rows, columns = np.nonzero(changed)
+    assert 74 <= np.ptp(rows) <= 78  # from y = 1.0 m to the ball's edge at 2.9 m, 40 pixels a metre
+    assert np.ptp(columns) <= 3
+
+
+@pytest.mark.parametrize("world", ["Reacher-v5", "Hopper-v5", "Ant-v5"])
+def test_worlds_without_goals_are_drawn_where_there_is_opengl(world):
+    worlds = MujocoVectorEnv(world, 2, autoreset_mode="Disabled")
+    worlds.reset(seed=0)
+    try:
+        first = worlds.frame(0)
+    except NotImplementedError as error:
+        pytest.skip(f"no OpenGL here: {error}")
+    assert first.shape == (300, 400, 3)
+    assert first.dtype == np.uint8
+    assert first.std() > 10
+    worlds.engine.moment().qpos[1] = worlds.engine.moment().qpos[0]
+    worlds.engine.moment().qvel[1] = worlds.engine.moment().qvel[0]
+    np.testing.assert_array_equal(worlds.frame(1), first)  # the same state, the same picture
+    worlds.engine.moment().qpos[1, -1] += 1.0  # a foot, an ankle, the target
+    changed = (worlds.frame(1) != first).any(axis=-1).mean()
+    assert 0 < changed < 0.5
+
+
+def test_what_cannot_be_drawn_is_one_line(monkeypatch):
+    monkeypatch.setattr(rendering, "_backend", lambda: "nowhere")
+    monkeypatch.setattr(rendering, "painter", rendering.painter.__wrapped__)  # one that may be there already is kept
+    with pytest.raises(NotImplementedError, match="pictures of this world need OpenGL, and nowhere does not work here"):
         MujocoVectorEnv("Reacher-v5").frame(0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "backend"),
+    [("", ["EGL"], "egl"), ("", ["OSMesa"], "osmesa"), ("glfw", [], "glfw"), ("", [], None), ("off", ["EGL"], None)],
+)
+def test_which_opengl_is_taken(wanted, found, backend, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", wanted)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: name if name in found else None)
+    if backend is None:
+        with pytest.raises(NotImplementedError, match="which is off" if wanted else "expected EGL or OSMesa"):
+            rendering._backend.__wrapped__()
+    else:
+        assert rendering._backend.__wrapped__() == backend
