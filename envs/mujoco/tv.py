@@ -51,7 +51,7 @@ class NoisyTV:
     columns: "obs", the D + C numbers the player sees; "shown", with the television, and "clean", without, each also
     D + C (one of them is "obs" itself); "tv", one number, 1 + (0 or 1: in view in that row); then the world's channels.
     channel_spaces has the same names, row_width is the sum.  press_action: which number of the action is PRESS; None:
-    there is none.  env: the worlds' own `MujocoVectorEnv`.
+    there is none.  env: the worlds' own `MujocoVectorEnv`.  traced: as of `MujocoWorld`.
     """
 
     def __init__(self, world: MujocoWorld, spec: TVSpec, seed: int, hidden: bool = False) -> None:
@@ -59,6 +59,7 @@ class NoisyTV:
             raise ValueError("TV: 'off' is no television, expected with_tv, which leaves the world as it is")
         self.world, self.env, self.spec = world, world.env, spec
         self.num_envs, self.succeeds, self.pixels = world.num_envs, world.succeeds, world.pixels
+        self.traced = world.traced
         self._seed, self._bare, self._key = seed, world.columns["obs"].stop, np.uint64(derived_seed(seed, 1))
         self._maze = None if spec.place == "everywhere" else _maze_of(world)
         size = {"cell": 1, "quadrant": max(2, -(-self._bare // 3)), "view": self._bare}[spec.extent]
@@ -112,9 +113,9 @@ class NoisyTV:
         else:
             obs_out[:] = next_obs_out
 
-    def frame(self, index: int) -> np.ndarray:
+    def frame(self, index: int, trail: np.ndarray | None = None) -> np.ndarray:
         """The world's picture, as `MujocoWorld.frame`, and in it the television: a framed square, a colour for each."""
-        picture = self.world.frame(index).copy()
+        picture = self.world.frame(index, trail).copy()
         if self._maze is not None and not np.isnan(self._spot[index]).any():
             scale = picture.shape[1] / (self._maze.shape[0] * self._maze.size)
             right, top = np.array(self._maze.shape) * self._maze.size / 2

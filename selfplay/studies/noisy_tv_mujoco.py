@@ -9,8 +9,9 @@ more than half of all steps), and what `hidden` and `everywhere` do is only show
 PPO's settings, those of the bonuses and the budget were chosen with televisions switched off, on seeds that the study
 does not use. Differences from the grid that matter: a press costs nothing, not even a step, and who never learns
 presses in .23 of the steps, so that a remote television changes often whoever sits there; episodes begin anywhere and
-end at the task's goal, which is not paid for; `counts`, `noveld` and `ride` tell states apart by bins of half a metre,
-half a metre a second, and half a unit of the television's range of two.
+end at the task's goal, which is not paid for; models see every number divided by its deviation, so that a television
+which is seldom seen is loud; `counts`, `noveld` and `ride` tell states apart by bins of half a metre, half a metre a
+second, and half a unit of the television's range of two.
 """
 
 from __future__ import annotations

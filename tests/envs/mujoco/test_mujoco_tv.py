@@ -241,6 +241,9 @@ def test_it_is_in_the_picture():
     rows, columns = np.nonzero(differs)
     assert abs(columns.mean() / scale - 2.5 - x) < 0.1
     assert abs(2.5 - rows.mean() / scale - y) < 0.1
+    trail = np.array([[-1.0, -1.0], [1.0, -1.0]], np.float32)
+    assert (plain.frame(1, trail) != plain.frame(1)).any()
+    np.testing.assert_array_equal(plain.frame(1, trail)[~differs], tv.frame(1, trail)[~differs])
     other = make("every-step,iid,cell,everywhere", "PointMaze-U-v0", 2)
     other.reset(0)
     np.testing.assert_array_equal(other.frame(1), plain.frame(1))
