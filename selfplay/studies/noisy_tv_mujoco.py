@@ -2,9 +2,9 @@
 
 A ball is pushed through PointMaze-Medium without its reward; the television hangs in one cell, for each seed another,
 and is two numbers more in the observation, seen within 1.5 cells where no wall is between. Televisions, measures and
-what the claims' words mean in figures are those of `noisy_tv`, and so are the predictions, but for two: `forward` is
-not expected five times as long at the TV as chance (chance is there a good tenth of the time, so that this would be
-more than half of all steps), and what `hidden` and `everywhere` do is only shown.
+what the claims' words mean in figures are those of `noisy_tv`, and so are its predictions where it has the same arms;
+but `forward` is not expected five times as long at the TV as chance (chance is there a good tenth of the time, so that
+this would be more than half of all steps), and what `hidden` and `everywhere` do is only shown.
 
 PPO's settings, those of the bonuses and the budget were chosen with televisions switched off, on seeds that the study
 does not use. Differences from the grid that matter: a press costs nothing, not even a step, and who never learns
