@@ -10,12 +10,20 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 TRIGGERS = ("none", "sham", "every-step", "remote")
 CONTENTS = ("frozen", "iid", "unseen", "balls")
 EXTENTS = ("cell", "quadrant", "view")
 PLACES = ("spot", "fixed", "everywhere")
 MOST_PICTURES = 4096
+PRESS_ABOVE = 0.75
+"""Where actions are numbers, PRESS is one number more, from -1 to 1, and pressed above this.
+
+So who acts uniformly presses 1 step in 8, as among the 8 actions of a grid world; normal numbers of mean 0 and
+deviation 1 press .227 of the steps.
+"""
+_SALT = 0x74656C65766973  # a television must not draw what a world with the same seed does
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -37,6 +45,8 @@ class TVSpec:
     place: spot: it hangs in the world, at a place drawn anew for every level, and is seen where the player can see that
         place.  fixed: the same place in all levels of one layout.  everywhere: always seen.
     on: False for "off", whatever the rest says.
+
+    What that is where observations are numbers, not symbols, `envs.mujoco.tv` says.
 
     `str` gives the text back, and `TVSpec.parse(str(spec)) == spec`. ValueError for what does not fit together.
     """
@@ -98,6 +108,13 @@ class TVSpec:
             if spec == self:
                 return name
         return f"{self.trigger},{self.content},{self.extent},{self.place}"
+
+
+def derived_seed(seed: int, use: int) -> int:
+    """A seed of 64 bits for one use of a television with `seed`; ValueError for a seed that cannot be."""
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**64:
+        raise ValueError(f"TV: seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
+    return (int(seed) * 0x9E3779B97F4A7C15 + use * 0xD1342543DE82EF95 + _SALT) % 2**64
 
 
 PRESETS = {"off": TVSpec(on=False), "ride": TVSpec("remote", "balls", "cell", "spot")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,14 @@ def checked_reset_mask(options: dict[str, Any] | None, num_envs: int) -> np.ndar
     if not mask.any():
         raise ValueError("options['reset_mask'] names no environment")
     return mask
+
+
+def check_arrays(what: str, state: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> None:
+    """ValueError, in the name of `what`, unless `state` has an array like each of `own`, which was saved before."""
+    for name, array in own.items():
+        if name not in state:
+            raise ValueError(f"{what}: the state has no {name!r}, expected one that a {what} saved")
+        given = np.asarray(state[name])
+        if given.shape != array.shape or given.dtype != array.dtype:
+            raise ValueError(f"{what}: {name!r} is {given.dtype} {list(given.shape)}, expected {array.dtype} "
+                             f"{list(array.shape)}")  # fmt: skip

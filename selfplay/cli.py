@@ -46,7 +46,11 @@ main.add_command(study)
     metavar="NAME=WEIGHT",
     help="What is wanted, such as task=1 or icm=0.01 (for alice-bob: of Alice). Repeatable.  [default: the method's]",
 )
-@click.option("--tv", metavar="SPEC", help="A noisy TV, such as remote,k30,view,everywhere, or ride.  [default: off]")
+@click.option(
+    "--tv",
+    metavar="SPEC",
+    help="A noisy TV: trigger,content,extent,place, such as remote,k30,view,everywhere.  [default: off]",
+)
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
@@ -87,8 +91,7 @@ def train(
 
     family = family_of(find_environment(env))
     if tv is not None and "tv" not in type(METHODS[method].defaults(family)).model_fields:
-        where = f"{method} has no TV (expected ppo, random, or one of the bonuses)"
-        raise UserError(f"--tv: {where if family == 'grid' else 'MuJoCo worlds have no TV'}")
+        raise UserError(f"--tv: {method} has no TV (expected ppo, random, or one of the bonuses)")
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])

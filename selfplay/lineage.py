@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 import torch
 from gymnasium import spaces
 from pydantic import BaseModel
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from selfplay import checkpoint
 from selfplay.core.config import PPOConfig
-from selfplay.environments import Family, MujocoSpec, family_of, find_environment
+from selfplay.core.normaliser import Normaliser
+from selfplay.environments import Family, family_of, find_environment
 from selfplay.errors import UserError, unknown
-from selfplay.methods import find_method, world_maker
+from selfplay.game.moves import Moves
+from selfplay.methods import field_maker, find_method, world_maker
 from selfplay.rewards.streams import LEASH, parse_rewards
 from selfplay.rundir import find_run, read_record
 
@@ -65,7 +68,8 @@ class Parent:
         """The state of its policy as one for other spaces and value heads; UserError where it does not fit.
 
         Tokens that come last and are not there (the goal in a game: an empty goal has no tokens) and actions that come
-        last and are not there (Alice's STOP, the button of a TV) are left out. Value heads of another name are NaN.
+        last and are not there (Alice's STOP, the button of a TV) are left out. Of a game in MuJoCo's worlds the last
+        number, whether a goal was given, becomes part of the biases as 1. Value heads of another name are NaN.
         """
         prefix = f"{self.player or 'learner'}/policy."
         state = {k.removeprefix(prefix): v for k, v in saved.tensors.items() if k.startswith(prefix)}
@@ -73,11 +77,17 @@ class Parent:
         if isinstance(does, spaces.Discrete) and isinstance(self.does, spaces.Discrete) and does.n <= self.does.n:
             for name in ("policy_head.weight", "policy_head.bias"):
                 state[name] = state[name][: int(does.n)].clone()
+        elif isinstance(does, spaces.Box) and _begins_with(self.does, does):
+            size = does.shape[0]
+            for name in ("policy_head.weight", "policy_head.bias", "log_std"):
+                state[name] = state[name][:size].clone()
         elif does != self.does:
             raise UserError(f"'{self.path}' acts in {self.does}, here it is {does}")
         for name in ("encoder.table", "critic.0.table"):
             if rows is not None and name in state:
                 state[name] = state[name][:rows].clone()
+        if self._flagged(sees):
+            _bind_last(state)
         for name in ("value_head.weight", "value_head.bias"):
             learnt = state[name]
             state[name] = torch.full((len(heads), *learnt.shape[1:]), torch.nan)
@@ -97,9 +107,41 @@ class Parent:
                     "what is seen)"
                 )
             return int(here.sum())
-        if sees != self.sees:
+        if sees != self.sees and not self._flagged(sees):
             raise UserError(f"'{self.path}' sees {self.sees}, here there is {sees}")
         return None
+
+    def _flagged(self, sees: gymnasium.Space) -> bool:
+        """Whether the player saw `sees` and one number more, 1 where a goal was given."""
+        return self.family == "mujoco" and bool(self.player) and self.sees != sees and _begins_with(self.sees, sees, 1)
+
+
+def _begins_with(whole: gymnasium.Space, part: gymnasium.Space, more: int | None = None) -> bool:
+    """Whether flat Box `whole` is flat Box `part` and then `more` numbers, or None: some."""
+    if not (
+        isinstance(whole, spaces.Box) and isinstance(part, spaces.Box) and len(whole.shape) == len(part.shape) == 1
+    ):
+        return False
+    size = part.shape[0]
+    extra = whole.shape[0] - size
+    same = np.array_equal(whole.low[:size], part.low) and np.array_equal(whole.high[:size], part.high)
+    return same and (extra == more if more is not None else extra > 0)
+
+
+def _bind_last(state: dict[str, Tensor]) -> None:
+    """Let the policy of `state` see 1 as the last of its numbers for ever, and one number less."""
+    last = torch.ones(())
+    if "normaliser.mean" in state:
+        normaliser = Normaliser(len(state["normaliser.mean"]))
+        normaliser.load_state_dict({k: state[f"normaliser.{k}"] for k in ("count", "mean", "square")})
+        last = normaliser(torch.ones(len(normaliser.mean)))[-1]
+        for name in ("normaliser.mean", "normaliser.square"):
+            state[name] = state[name][:-1].clone()
+    for layer in ("encoder", "critic.0"):
+        if f"{layer}.weight" in state:
+            weight = state[f"{layer}.weight"]
+            state[f"{layer}.bias"] = state[f"{layer}.bias"] + weight[:, -1] * last
+            state[f"{layer}.weight"] = weight[:, :-1].clone()
 
 
 def find_parent(path: Path, player: str | None) -> Parent:
@@ -116,16 +158,13 @@ def find_parent(path: Path, player: str | None) -> Parent:
     except ValueError as error:
         raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
     if config["method"] == "alice-bob":
-        assert not isinstance(spec, MujocoSpec)
-        from envs.grid.field import GridField
-
         player = player or "bob"
-        seen = settings.segments, settings.view_size
-        field = GridField(spec, 1, 0, *seen, goal=True, parts=settings.game.goal)
-        stop = int(player == "alice" and settings.game.stop)
+        make_field, settings = field_maker(spec, settings)
+        field = make_field(1, 0)
         ppo = settings.alice if player == "alice" else settings.bob
         heads = tuple(parse_rewards(settings.rewards)) if player == "alice" else ("task",)
-        sees, does = field.observation_space, spaces.Discrete(field.num_actions + stop)
+        stop = player == "alice" and settings.game.stop
+        sees, does = field.observation_space, Moves(field.action_space, stop).space
         return Parent(path, record, player, family, settings, ppo, heads, sees, does)
     if player is not None:
         raise UserError(f"--player {player}: '{path}' is {config['method']}, which has one player")

@@ -14,11 +14,11 @@ from selfplay.errors import UserError, unknown
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from envs.grid.field import GridField
     from envs.grid.levels import LevelSpec
     from envs.mujoco.field import MujocoField
     from selfplay.core.collect import World
-    from selfplay.stages.alice_bob_settings import MujocoAliceBobConfig
+    from selfplay.game.field import CurriculumField
+    from selfplay.stages.alice_bob_settings import AliceBobConfig, MujocoAliceBobConfig
     from selfplay.stages.base import Stage
     from selfplay.stages.ppo_settings import PPOStageConfig
 
@@ -82,7 +82,9 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
     from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.tv import with_tv
     from envs.mujoco.worlds import WORLDS
+    from envs.noisy_tv import TVSpec
 
     offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
     if missing := sorted(settings.read_channels - set(offered)):
@@ -92,10 +94,13 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
     explores = maze and (settings.coverage or settings.curious)
-    channels = sorted(settings.read_channels | ({"position"} if explores else set()))
+    tv = TVSpec.parse(settings.tv)
+    hung = {"position"} if maze and tv.on and tv.place != "everywhere" else set()
+    channels = sorted(hung | settings.read_channels | ({"position"} if explores else set()))
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
-        world = MujocoWorld(spec.id, num_envs, channels=channels if training else ())
+        bare = MujocoWorld(spec.id, num_envs, channels=channels if training else sorted(hung))
+        world = with_tv(bare, tv, world_seed, settings.tv_hidden)
         return Explored(world) if training and explores else world
 
     return make_world
@@ -127,16 +132,21 @@ def _alice_bob_defaults(family: Family) -> BaseModel:
 def _alice_bob(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.alice_bob import AliceBob
 
-    if isinstance(spec, MujocoSpec):
-        return AliceBob(*_mujoco_fields(spec, settings), seed, device)
+    return AliceBob(*field_maker(spec, settings), seed, device)
 
-    def make_field(num_envs: int, field_seed: int) -> GridField:
+
+def field_maker(spec: LevelSpec | MujocoSpec, settings) -> tuple[Callable[[int, int], CurriculumField], AliceBobConfig]:
+    """(num_envs, seed) -> the worlds of a game, and its settings with what they leave to the world."""
+    if isinstance(spec, MujocoSpec):
+        return _mujoco_fields(spec, settings)
+
+    def make_field(num_envs: int, field_seed: int) -> CurriculumField:
         from envs.grid.field import GridField
 
         seen = settings.segments, settings.view_size
         return GridField(spec, num_envs, field_seed, *seen, goal=True, parts=settings.game.goal)
 
-    return AliceBob(make_field, settings, seed, device)
+    return make_field, settings
 
 
 def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], MujocoField], MujocoAliceBobConfig]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from gymnasium.spaces import Box, Discrete
 
 from curiosity.source import Rows
 from envs.grid.levels import level_spec
@@ -172,10 +173,19 @@ def by_hand():
 def test_attention_by_hand():
     # In view after 3 of 4 steps; pressed in 3 of 4; taken in front of it: 3 steps, of which 2 press.
     expected = {"tv/in_view": 0.75, "tv/press_rate": 0.75, "tv/press_rate_in_view": 2 / 3, "tv/press_chance": 1 / 8}
-    assert attention(by_hand(), actions=8, press=7) == pytest.approx(expected)
-    assert attention(by_hand(), actions=7, press=None) == {"tv/in_view": 0.75}
+    assert attention(by_hand(), Discrete(8), press=7) == pytest.approx(expected)
+    assert attention(by_hand(), Discrete(7), press=None) == {"tv/in_view": 0.75}
     masked = replace(by_hand(), mask=torch.tensor([[True, True], [True, False]]))
-    assert attention(masked, 8, 7)["tv/in_view"] == 1
+    assert attention(masked, Discrete(8), 7)["tv/in_view"] == 1
+
+
+def test_attention_where_actions_are_numbers_by_hand():
+    # The second number presses above .75: in 2 of 4 steps; in front of the TV in 1 of 3.
+    actions = torch.tensor([[[0.9, 0.8], [0.9, 0.7]], [[0.0, 2.0], [0.9, -0.9]]])
+    found = attention(replace(by_hand(), action=actions), Box(-1, 1, (2,)), press=1)
+    # A normal number is above .75 with probability 1 - Φ(.75) = .2266.
+    expected = {"tv/in_view": 0.75, "tv/press_rate": 0.5, "tv/press_rate_in_view": 1 / 3, "tv/press_chance": 0.22663}
+    assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_bonus_owed_to_the_television_by_hand():

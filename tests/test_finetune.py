@@ -28,6 +28,13 @@ PARENTS = {
             "bob.minibatch_size": "64", "bob.hidden": "32,32",
         },
     ),
+    "maze": (
+        "alice-bob", "mujoco/PointMaze-Open-v0",
+        {
+            "num_envs": "12", "eval_goals": "8", "game.t_max": "30", "game.target_share": "0.25", "alice.epochs": "1",
+            "alice.minibatch_size": "128", "bob.minibatch_size": "128", "bob.epochs": "1",
+        },
+    ),
 }  # fmt: skip
 KL = {"leash.beta": "0.1"}
 
@@ -100,6 +107,21 @@ def test_bob_plays_the_task_as_with_an_empty_goal(parents, tmp_path):
         assert theirs.shape[1] == (8 if player == "alice" else 7)
         torch.testing.assert_close(ours, theirs[:, :7])
         assert ours.std() > 1e-4
+
+
+def test_bob_plays_the_task_of_a_maze_as_a_goal_that_was_given(parents, tmp_path):
+    """And Alice as if she could not say STOP: the means and deviations of her forces."""
+    game, _ = load_run(parents("maze"))
+    for player, learner in (("bob", game.bob), ("alice", game.alice)):
+        run = finetune(parents("maze"), tmp_path / player, STILL, player=player)
+        stage, _ = load_run(run)
+        seen = torch.from_numpy(stage.world.reset(3))
+        theirs, _ = learner.policy(torch.cat([seen, torch.ones(len(seen), 1)], 1))
+        ours, _ = stage.learner.policy(seen)
+        means = theirs[:, :2], theirs[:, -2:]
+        assert theirs.shape[1] == (5 if player == "alice" else 4)
+        torch.testing.assert_close(ours, torch.cat(means, 1), rtol=1e-4, atol=1e-5)
+        assert ours[:, :2].std() > 1e-4
 
 
 def test_parts(parents, tmp_path):

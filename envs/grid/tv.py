@@ -26,13 +26,12 @@ from envs.grid.tv_kernels import (
     side_of,
 )
 from envs.grid.world import GridWorld
-from envs.noisy_tv import EXTENTS, TVSpec
+from envs.noisy_tv import EXTENTS, TVSpec, derived_seed
 from envs.rng import seed_streams
+from envs.vector import check_arrays
 
 _TRIGGERS = {"none": TRIGGER_NEVER, "sham": TRIGGER_NEVER, "every-step": TRIGGER_ALWAYS, "remote": TRIGGER_PRESS}
 _BALLS = np.flatnonzero(PACKED & 15 == BALL).astype(np.uint8)
-_SALT = 0x74656C65766973  # a television must not draw what a world with the same seed does
-_WORD = 2**64
 _ARRAYS = ("tv.stream", "tv.spot", "tv.canvas", "tv.drawn")
 
 
@@ -63,8 +62,7 @@ class NoisyTV:
     """
 
     def __init__(self, world: GridWorld, spec: TVSpec, seed: int, hidden: bool = False) -> None:
-        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= int(seed) < _WORD:
-            raise ValueError(f"TV: seed is {seed!r}, expected an integer from 0 to 2**64 - 1")
+        derived_seed(seed, 0)  # refuses what is no seed
         if not spec.on:
             raise ValueError("TV: 'off' is no television, expected with_tv, which leaves the world as it is")
         if "view" not in world.layout.slices:
@@ -179,20 +177,13 @@ class NoisyTV:
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `state_dict` of a television with the same spec and seed; ValueError if it does not fit."""
         own = (self._stream, self._spot, self._canvas, self._drawn)
-        for name, array in zip(_ARRAYS, own, strict=True):
-            if name not in state:
-                raise ValueError(f"TV: the state has no {name!r}, expected one that a television saved")
-            given = np.asarray(state[name])
-            if given.shape != array.shape or given.dtype != array.dtype:
-                raise ValueError(f"TV: {name!r} is {given.dtype} {list(given.shape)}, expected {array.dtype} "
-                                 f"{list(array.shape)}")  # fmt: skip
+        check_arrays("TV", state, dict(zip(_ARRAYS, own, strict=True)))
         self.world.load_state_dict({name: array for name, array in state.items() if name not in _ARRAYS})
         for name, array in zip(_ARRAYS, own, strict=True):
             array[:] = state[name]
 
     def _derived(self, use: int) -> int:
-        """A seed of 64 bits for one use of the television's own."""
-        return (self._seed * 0x9E3779B97F4A7C15 + use * 0xD1342543DE82EF95 + _SALT) % _WORD
+        return derived_seed(self._seed, use)
 
     def _pictures(self, side: int) -> np.ndarray:
         """The bank, uint8 [K, side * side], K = 0 where pictures are drawn as they are shown."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.rollout_world import MujocoWorld
+from envs.mujoco.tv import NoisyTV
 
 _ARRAYS = ("coverage.visited", "coverage.heat")
 
@@ -13,8 +14,8 @@ _ARRAYS = ("coverage.visited", "coverage.heat")
 class Explored:
     """A world that counts which cells its agents visit; rows, dynamics and random streams are the world's own.
 
-    world: a `MujocoWorld` of a maze, with the channel "position". A cell is visited when the agent's centre is in it
-    after a step, or at the start. What can be visited are the maze's free cells.
+    world: a `MujocoWorld` of a maze, or one with a television, with the channel "position". A cell is visited when the
+    agent's centre is in it after a step, or at the start. What can be visited are the maze's free cells.
 
     maze: the maze.  walls: bool [W, H], its walls.  y_up: whether y grows upwards on a map, here as everywhere in
     MuJoCo.
@@ -22,7 +23,7 @@ class Explored:
 
     y_up = True
 
-    def __init__(self, world: MujocoWorld) -> None:
+    def __init__(self, world: MujocoWorld | NoisyTV) -> None:
         if not isinstance(world.env.world, MazeWorld):
             raise ValueError(f"coverage: {type(world.env.world).__name__} has no maze, expected a world that has")
         if "position" not in world.columns:

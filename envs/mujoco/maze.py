@@ -90,6 +90,18 @@ class Maze:
             axis=1
         )
 
+    def open_between(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """bool [M]: does the straight line from each of `starts` [M, 2] to its of `ends` [M, 2] (m) enter no wall?"""
+        way = ends - starts
+        low, high = self.walls[:, :2], self.walls[:, 2:]  # of each wall, [R, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one = (low - starts[:, None]) / way[:, None]  # [M, R, 2]: shares of the way where its edges are crossed
+            other = (high - starts[:, None]) / way[:, None]
+        still = (way == 0)[:, None] & (starts[:, None] > low) & (starts[:, None] < high)
+        first = np.where(still, -np.inf, np.fmin(one, other)).max(axis=2)
+        last = np.where(still, np.inf, np.fmax(one, other)).min(axis=2)
+        return ~((np.maximum(first, 0) < np.minimum(last, 1)).any(axis=1))
+
     def draw(self, draws: Draws, room: float) -> np.ndarray:
         """float64 [M, 2]: a free cell each, uniform, and a place in it at least `room` from its edges, uniform (m)."""
         cell, x, y = draws.uniform(0.0, 1.0, 3).T

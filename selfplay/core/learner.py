@@ -240,7 +240,7 @@ class Learner:
         self._raw = dict.fromkeys(self._scales, 0.0)
         cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
-            seen = [self._as_played(batch) for batch in batches]
+            seen = [self.as_played(batch) for batch in batches]
             paid = [self._pay(batch, shown, place) for place, batch, shown in zip(places, batches, seen, strict=True)]
             steps, rows = self._flatten(batches, paid)
             metrics |= self._describe(steps, rows, paid)
@@ -260,7 +260,7 @@ class Learner:
         self.updates += 1
         return metrics
 
-    def _as_played(self, batch: Transitions) -> Transitions:
+    def as_played(self, batch: Transitions) -> Transitions:
         """What sources are shown: continuous actions as the world was given them."""
         if self.policy.distribution.spreads == 0:
             return batch

@@ -129,10 +129,10 @@ class PPOStage:
                 scalars["coverage/positions"] = float(found["coverage"].mean())
             self._visits += found["heat"]
         if "tv" in batch.channels:
-            scalars |= attention(batch, int(self.world.action_space.n), self.world.press_action)
+            scalars |= attention(batch, self.world.action_space, self.world.press_action)
             if self.iterations % _MEASURE_EVERY == 0:
                 factors = {source: self.learner.factor(source.name) for source in bonuses(self.learner.streams)}
-                scalars |= bonus_at_tv(batch.to(self.learner.device), factors)
+                scalars |= bonus_at_tv(self.learner.as_played(batch.to(self.learner.device)), factors)
         return scalars
 
     def evaluate(self) -> dict[str, float]:

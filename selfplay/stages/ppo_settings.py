@@ -20,6 +20,8 @@ class PPOStageConfig(BaseModel):
     rescale_task: bool = Field(
         False, description="divide the task's reward by the running deviation of its discounted sum"
     )
+    tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
+    tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
     eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
     bonus: BonusSettings = BonusSettings()
@@ -29,6 +31,17 @@ class PPOStageConfig(BaseModel):
     def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
         parse_rewards(rewards)
         return rewards
+
+    @field_validator("tv")
+    @classmethod
+    def _tv(cls, tv: str) -> str:
+        return str(TVSpec.parse(tv))
+
+    @model_validator(mode="after")
+    def _something_to_hide(self) -> PPOStageConfig:
+        if self.tv_hidden and self.tv == "off":
+            raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
+        return self
 
     @property
     def curious(self) -> bool:
@@ -45,22 +58,9 @@ class GridStageConfig(PPOStageConfig):
     """And what it can be told of grid worlds."""
 
     levels: int = Field(0, ge=0, le=2**20, description="how many levels there are; 0: a fresh one for every episode")
-    tv: str = Field("off", description="a noisy TV: trigger,content,extent,place such as remote,k30,view,everywhere")
-    tv_hidden: bool = Field(False, description="the policy sees the world without the TV, the bonuses with it")
     coverage: bool = Field(False, description="measure which cells every episode visits; with a bonus always")
     segments: tuple[str, ...] = Field(("view", "direction", "mission"), description="what the policy sees of the world")
     view_size: int = Field(7, ge=3, le=61, description="cells along the edge of the view, odd")
-
-    @field_validator("tv")
-    @classmethod
-    def _tv(cls, tv: str) -> str:
-        return str(TVSpec.parse(tv))
-
-    @model_validator(mode="after")
-    def _something_to_hide(self) -> GridStageConfig:
-        if self.tv_hidden and self.tv == "off":
-            raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
-        return self
 
     @property
     def explores(self) -> bool:

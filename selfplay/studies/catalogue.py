@@ -11,9 +11,11 @@ from selfplay.studies.study import Study
 
 STUDIES: dict[str, str] = {
     "coverage": "selfplay.studies.coverage",
+    "coverage-mujoco": "selfplay.studies.coverage_mujoco",
     "entropy-bonus": "selfplay.studies.entropy_bonus",
     "exploration": "selfplay.studies.exploration",
     "noisy-tv": "selfplay.studies.noisy_tv",
+    "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""

@@ -112,62 +112,64 @@ OFTEN = ">= 0.5"  # of the seeds are caught
 BROKEN, WHOLE = "<= 0.9", ">= 0.9"  # times the coverage with the same pictures standing still
 
 
-def _explores(method: str) -> str:
+def explores(method: str) -> str:
+    """The text of the claim without which no bonus can be called strong."""
     return f"{method} explores more than chance"
 
 
-def _time(method: str, tv: str, expected: str, word: str) -> Claim:
-    """Against chance. Who does not explore is not caught either: that would be no sign of strength."""
+def against_chance(method: str, tv: str, expected: str, word: str) -> Claim:
+    """Time at the TV against chance. Who does not explore is not caught either: that would be no sign of strength."""
     chance = "random.button" if tv in WITH_BUTTON else "random.still"
-    need = _explores(method) if expected.startswith("<=") else ""
+    need = explores(method) if expected.startswith("<=") else ""
     return Claim(f"{method}, {tv}: {word}", TIME, f"{method}.{tv}", chance, "ratio", expected, precondition=need)
 
 
-def _seeks(method: str, tv: str, control: str, expected: str, word: str) -> Claim:
-    """Against the same bonus in front of pictures that its button does not change."""
-    need = _explores(method) if expected.startswith("<=") else ""
+def against_control(method: str, tv: str, control: str, expected: str, word: str) -> Claim:
+    """Time at the TV against that of the same bonus in front of pictures that its button does not change."""
+    need = explores(method) if expected.startswith("<=") else ""
     text = f"{method}, {tv} against {control}: {word}"
     return Claim(text, TIME, f"{method}.{tv}", f"{method}.{control}", "difference", expected, precondition=need)
 
 
-def _covers(method: str, tv: str, control: str, expected: str, word: str) -> Claim:
+def covers(method: str, tv: str, control: str, expected: str, word: str) -> Claim:
+    """Coverage against that of the same bonus in front of another television."""
     text = f"{method}, {tv} against {control}: {word}"
     arms = f"{method}.{tv}", f"{method}.{control}"
-    return Claim(text, COVERAGE, *arms, "ratio", expected, precondition=_explores(method))
+    return Claim(text, COVERAGE, *arms, "ratio", expected, precondition=explores(method))
 
 
 CLAIMS = (
-    *(Claim(_explores(m), COVERAGE, f"{m}.off", "random.off", "ratio", "> 1") for m in (*TABLE, *OTHERS)),
-    *(_time(method, "sham", SHAM, "fine") for method in TABLE),
-    _time("forward", "every-step", TRAPPED, "trapped"),
-    _time("icm", "every-step", FINE, "fine"),
-    _time("rnd", "every-step", FINE, "fades"),
-    _time("disagreement", "every-step", FINE, "fades"),
-    _time("ama", "every-step", FINE, "fine"),
-    _covers("counts", "every-step", "still", BROKEN, "breaks"),
-    _time("forward", "few", ">= 5", "trapped"),
-    _time("icm", "few", TRAPPED, "trapped"),
-    _time("rnd", "few", FINE, "fades"),
-    _time("disagreement", "few", FINE, "fades"),
-    _time("ama", "few", FINE, "fine"),
-    _covers("counts", "few", "sham", WHOLE, "solved"),
-    _time("forward", "unbounded", ">= 5", "trapped"),
-    _time("icm", "unbounded", TRAPPED, "trapped"),
-    _covers("rnd", "unbounded", "sham-unseen", BROKEN, "degrades"),
-    _time("disagreement", "unbounded", FINE, "escapes, slowly"),
-    _time("ama", "unbounded", FINE, "fine if its variance fits"),
-    _covers("counts", "unbounded", "sham-unseen", BROKEN, "breaks"),
-    _seeks("forward", "every-step", "still", SEEKS, "it is the noise"),
-    _seeks("rnd", "every-step", "still", INDIFFERENT, "not the noise"),
-    _seeks("forward", "few", "sham-few", SEEKS, "it is the button"),
-    _seeks("icm", "few", "sham-few", SEEKS, "it is the button"),
-    _seeks("rnd", "few", "sham-few", INDIFFERENT, "not the button"),
-    _seeks("disagreement", "few", "sham-few", INDIFFERENT, "not the button"),
-    _seeks("ama", "few", "sham-few", INDIFFERENT, "not the button"),
-    _seeks("forward", "unbounded", "sham-unseen", SEEKS, "it is the button"),
-    _seeks("icm", "unbounded", "sham-unseen", SEEKS, "it is the button"),
-    _seeks("disagreement", "unbounded", "sham-unseen", INDIFFERENT, "not the button"),
-    _seeks("ama", "unbounded", "sham-unseen", INDIFFERENT, "not the button"),
+    *(Claim(explores(m), COVERAGE, f"{m}.off", "random.off", "ratio", "> 1") for m in (*TABLE, *OTHERS)),
+    *(against_chance(method, "sham", SHAM, "fine") for method in TABLE),
+    against_chance("forward", "every-step", TRAPPED, "trapped"),
+    against_chance("icm", "every-step", FINE, "fine"),
+    against_chance("rnd", "every-step", FINE, "fades"),
+    against_chance("disagreement", "every-step", FINE, "fades"),
+    against_chance("ama", "every-step", FINE, "fine"),
+    covers("counts", "every-step", "still", BROKEN, "breaks"),
+    against_chance("forward", "few", ">= 5", "trapped"),
+    against_chance("icm", "few", TRAPPED, "trapped"),
+    against_chance("rnd", "few", FINE, "fades"),
+    against_chance("disagreement", "few", FINE, "fades"),
+    against_chance("ama", "few", FINE, "fine"),
+    covers("counts", "few", "sham", WHOLE, "solved"),
+    against_chance("forward", "unbounded", ">= 5", "trapped"),
+    against_chance("icm", "unbounded", TRAPPED, "trapped"),
+    covers("rnd", "unbounded", "sham-unseen", BROKEN, "degrades"),
+    against_chance("disagreement", "unbounded", FINE, "escapes, slowly"),
+    against_chance("ama", "unbounded", FINE, "fine if its variance fits"),
+    covers("counts", "unbounded", "sham-unseen", BROKEN, "breaks"),
+    against_control("forward", "every-step", "still", SEEKS, "it is the noise"),
+    against_control("rnd", "every-step", "still", INDIFFERENT, "not the noise"),
+    against_control("forward", "few", "sham-few", SEEKS, "it is the button"),
+    against_control("icm", "few", "sham-few", SEEKS, "it is the button"),
+    against_control("rnd", "few", "sham-few", INDIFFERENT, "not the button"),
+    against_control("disagreement", "few", "sham-few", INDIFFERENT, "not the button"),
+    against_control("ama", "few", "sham-few", INDIFFERENT, "not the button"),
+    against_control("forward", "unbounded", "sham-unseen", SEEKS, "it is the button"),
+    against_control("icm", "unbounded", "sham-unseen", SEEKS, "it is the button"),
+    against_control("disagreement", "unbounded", "sham-unseen", INDIFFERENT, "not the button"),
+    against_control("ama", "unbounded", "sham-unseen", INDIFFERENT, "not the button"),
     *(
         Claim(f"{method}, {tv}: most seeds are caught", CAUGHT, f"{method}.{tv}", "random.button", "difference", OFTEN)
         for method in ("forward", "icm")
