@@ -12,6 +12,7 @@ import click
 from selfplay import __version__
 from selfplay.bench.command import bench
 from selfplay.errors import UserError, unknown
+from selfplay.label.command import label
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
@@ -26,6 +27,7 @@ def main() -> None:
 
 main.add_command(bench)
 main.add_command(study)
+main.add_command(label)
 
 
 @main.command()
