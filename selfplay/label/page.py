@@ -19,7 +19,7 @@ from selfplay.label.desk import Desk
 WEB = Path(__file__).parent / "web"
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _LONGEST = 4096  # bytes of what is sent to us
-_Id = Field(pattern=r"\A[0-9a-zA-Z-]{8,64}\Z")
+_Id = Field(pattern=r"^[0-9a-zA-Z-]{8,64}$")
 
 
 class _Answer(BaseModel):
