@@ -31,7 +31,7 @@ def frames(number, count, size=(24, 32)):
     return list(shots)
 
 
-def make_run(path, pairs, held=None):
+def make_run(path, pairs):
     """A run folder with so many open questions; the ids of their queries."""
     (path / "preferences").mkdir(parents=True)
     (path / "config.json").write_text(json.dumps({"config": {}, "threads": 1}))

@@ -59,7 +59,7 @@ def test_the_link_lets_one_browser_in_once(server):
 def test_a_foreign_host_is_refused(server, host):
     """What a name that was made to point here (DNS rebinding) would send."""
     host = host and host.format(server.port)
-    status, headers, _ = server.ask("GET", "/", host=host)
+    status, _headers, _ = server.ask("GET", "/", host=host)
     assert status in (400, 421)  # 400: of HTTP itself, without any Host
     assert server.ask("POST", "/answer", {}, host=host, origin=f"http://{host}")[0] in (400, 421)
 
