@@ -7,9 +7,6 @@ import threading
 import numpy as np
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no Chromium here: the labelling page is tested without a browser only", allow_module_level=True)
 pytest.importorskip("starlette", reason="the labelling page needs the extra 'label'")
 pytest.importorskip("playwright", reason="Playwright, of the extra 'test', drives the browser")
 
@@ -18,7 +15,18 @@ from playwright.sync_api import expect, sync_playwright
 
 from selfplay.label.ledger import open_ledger
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the labelling page in")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 expect.set_options(timeout=30_000)
 
 
@@ -197,17 +205,18 @@ def test_another_page_can_neither_answer_nor_look(visit):
     thread.start()
     try:
         other = page.context.new_page()
-        answers = []
-        other.on("response", lambda reply: answers.append((reply.request.method, reply.status)))
+        tried = []
+        other.on("request", tried.append)
         other.goto(f"http://127.0.0.1:{foreign.server_port}/")
         expect(other.locator("#picture")).to_have_text("refused")
         expect(other.locator("#sent")).to_have_text("yes")
+        sent = {one.method: one.all_headers().get("cookie") for one in tried if server.host in one.url}
         other.close()
     finally:
         foreign.shutdown()
         thread.join()
         foreign.server_close()
-    assert ("POST", 403) in answers
+    assert all("selfplay-label" in cookie for cookie in (sent["GET"], sent["POST"]))
     assert labels(run) == []
 
 
