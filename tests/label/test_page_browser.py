@@ -206,7 +206,7 @@ def test_another_page_can_neither_answer_nor_look(visit):
     try:
         other = page.context.new_page()
         tried = []
-        other.on("request", tried.append)
+        other.on("request", lambda request: tried.append(request))
         other.goto(f"http://127.0.0.1:{foreign.server_port}/")
         expect(other.locator("#picture")).to_have_text("refused")
         expect(other.locator("#sent")).to_have_text("yes")
