@@ -190,8 +190,11 @@ def test_another_page_can_neither_answer_nor_look(visit):
       .finally(() => document.getElementById("sent").textContent = "yes");
     </script>""".encode()
 
+    brought: list[str] = []
+
     class Foreign(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            brought.append(self.headers.get("cookie", ""))
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
@@ -210,13 +213,13 @@ def test_another_page_can_neither_answer_nor_look(visit):
         other.goto(f"http://127.0.0.1:{foreign.server_port}/")
         expect(other.locator("#picture")).to_have_text("refused")
         expect(other.locator("#sent")).to_have_text("yes")
-        sent = {one.method: one.all_headers().get("cookie") for one in tried if server.host in one.url}
         other.close()
     finally:
         foreign.shutdown()
         thread.join()
         foreign.server_close()
-    assert all("selfplay-label" in cookie for cookie in (sent["GET"], sent["POST"]))
+    assert {"GET", "POST"} <= {one.method for one in tried if server.host in one.url}
+    assert "selfplay-label" in brought[0]  # the browser gives our cookie to whatever is on this machine
     assert labels(run) == []
 
 
