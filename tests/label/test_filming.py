@@ -9,6 +9,7 @@ from envs.grid.levels import level_spec
 from envs.grid.world import GridWorld
 from envs.mujoco.rollout_world import MujocoWorld
 from selfplay.errors import UserError
+from selfplay.label.cameras import camera
 from selfplay.label.filming import Filmed
 from selfplay.label.ledger import open_ledger
 from selfplay.label.segments import ClipStore
@@ -57,7 +58,7 @@ def test_large_frames_are_shrunk_and_keep_their_shape():
 
 def play(world, actions):
     """Film these actions [T, N]; whether each step ended an episode, bool [T, N]."""
-    filmed = Filmed(world)
+    filmed = Filmed(world, camera(world))
     rows = world.reset(3).copy()
     after, reward = np.empty_like(rows), np.zeros(world.num_envs)
     done = np.zeros((len(actions), world.num_envs), bool)
@@ -65,7 +66,7 @@ def play(world, actions):
         ended, cut = np.zeros(world.num_envs, bool), np.zeros(world.num_envs, bool)
         filmed.step(action, after, rows, reward, ended, cut)
         done[t] = ended | cut
-    filmed.frames.append(filmed.now())
+    filmed.stop()
     return filmed, done
 
 
@@ -79,8 +80,8 @@ def test_the_end_of_an_episode_is_seen_though_the_world_has_begun_anew():
     shown = filmed.film(0, np.arange(5), True)
     assert len(shown) == 6
     assert (shown[5] != shown[4]).any()
-    assert (shown[5] != filmed.frames[5][0]).any()  # not the fresh level
-    assert (shown[0] == filmed.frames[5][0]).all()  # this level is always the same: it begins anew
+    assert (shown[5] != world.frame(0)).any()  # not the fresh level
+    assert (shown[0] == world.frame(0)).all()  # this level is always the same: it begins anew
     assert len({frame.tobytes() for frame in filmed.film(1, np.arange(5), False)}) == 1  # the other one stood still
     assert engine_frame(world.engine, 1).tobytes() == filmed.film(1, np.arange(5), False)[-1].tobytes()
     red, green, _ = shown[5].astype(int).transpose(2, 0, 1)
@@ -98,7 +99,7 @@ def test_the_end_of_a_physical_episode_is_seen():
     for n in range(2):
         shown = filmed.film(n, np.arange(4), True)
         assert len(shown) == 5
-        assert (shown[-1] != filmed.frames[4][n]).any()
+        assert (shown[-1] != shrunk(world.frame(n))).any()
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +139,4 @@ def test_what_cannot_be_filmed_is_one_line(tmp_path):
         with pytest.raises(UserError, match=r"label: Reacher has no pictures"):
             ask_some(bare, ledger, Sheets(tmp_path / "clips"), queries=2, horizon=5, seed=0)
         assert ledger.queries() == []
+    assert not (tmp_path / "clips").exists()
