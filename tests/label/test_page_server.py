@@ -17,6 +17,7 @@ from page_runs import Server, clip_id, make_run
 
 from selfplay.cli import main
 from selfplay.label.ledger import open_ledger
+from selfplay.rundir import RunDir
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,7 @@ def test_every_acknowledged_label_survives_kill_minus_nine(tmp_path):
 
 def test_ctrl_c_ends_it_cleanly_and_only_this_machine_can_reach_it(tmp_path):
     make_run(tmp_path / "run", pairs=1)
-    with Server(tmp_path / "run") as server:
+    with RunDir(tmp_path / "run"), Server(tmp_path / "run") as server:  # beside a training that holds the folder
         server.enter()
         with socket.socket() as other:  # taken on 127.0.0.1 only: another address of this machine is free
             other.bind(("127.0.0.2", server.port))
