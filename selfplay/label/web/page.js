@@ -160,7 +160,7 @@ async function look() {
 async function accepted(reply) {
   if (reply.ok) trouble("");
   else if (reply.status === 403) trouble("This page is not let in any more: open the new link that `selfplay label` prints.");
-  else trouble(`Not saved: ${(await reply.json().catch(() => ({}))).error ?? `the server said ${reply.status}`}`);
+  else trouble(`The server refused: ${(await reply.json().catch(() => ({}))).error ?? reply.status}`);
   return reply.ok;
 }
 
