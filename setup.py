@@ -7,7 +7,8 @@ from setuptools import setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").read_text(), re.MULTILINE).group(1)
-TEST = ["networkx", "pytest", "pytest-xdist", "stable-baselines3"]
+TEST = ["jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-baselines3", "starlette", "uvicorn"]
+LABEL = ["jinja2", "starlette", "uvicorn"]
 DEV = ["mypy", "ruff"]
 BENCH = ["envpool", "navix", "stable-baselines3"]
 
@@ -39,6 +40,7 @@ setup(
         "selfplay.studies",
     ],
     package_dir={"": "."},
+    package_data={"selfplay.label": ["web/*"]},
     install_requires=[
         "click",
         "filelock",
@@ -56,6 +58,6 @@ setup(
         "tensorboard",
         "torch",
     ],
-    extras_require={"test": TEST, "dev": DEV, "bench": BENCH},
+    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL},
     entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
 )

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def pins():
 def test_every_package_is_listed():
     found = find_packages(ROOT, include=["curiosity*", "envs*", "selfplay*"])
     assert sorted(setup_arguments()["packages"]) == sorted(found)
+
+
+def test_the_pages_files_are_in_the_wheel(tmp_path, run_python):
+    for name in ("setup.py", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for package in ("envs", "curiosity", "selfplay"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.nb[ci]"))
+    run_python(["setup.py", "-q", "build_py", "-d", tmp_path / "built"], cwd=tmp_path)
+    built = {path.name for path in (tmp_path / "built/selfplay/label/web").iterdir()}
+    assert (
+        built == {path.name for path in (ROOT / "selfplay/label/web").iterdir()} >= {"page.html", "page.css", "page.js"}
+    )
 
 
 def test_package_folder_is_the_root_so_that_editors_find_it():

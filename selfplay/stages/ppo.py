@@ -10,7 +10,7 @@ import torch
 from curiosity.source import Surroundings
 from envs.errors import UnmeasurableError
 from selfplay.board import Layout
-from selfplay.core.collect import Rollout, collect
+from selfplay.core.collect import Rollout, World, collect
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
 from selfplay.core.streams import Stream
@@ -177,6 +177,10 @@ class PPOStage:
             raise NotImplementedError("this world has no pictures")
         with self.learner.aside(seed):
             return episode_frames(self.learner, world, seed, longest, deterministic)
+
+    def fresh_worlds(self, count: int) -> World:
+        """`count` worlds of the run's level, as evaluations play in: beside the training and without its channels."""
+        return self.make_world(count, self._world_seed, False)
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""
