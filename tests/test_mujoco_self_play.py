@@ -78,7 +78,7 @@ def test_a_run_and_what_is_made_of_it(env, tmp_path, capsys):
     with Image.open(run / "curriculum.png") as picture:
         assert picture.size[0] > 1000
     words = "shortest way, m" if env == ENV else "straight distance, m"
-    assert f"median difficulty of Alice's goals ({words})" in capsys.readouterr().out
+    assert f"median difficulty of her goals ({words})" in capsys.readouterr().out
     with Image.open(run_watch(run, episodes=1)) as film:
         assert film.n_frames >= 2
 
