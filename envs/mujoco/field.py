@@ -96,8 +96,8 @@ class MujocoField:
     def sample_goals(self, rng: np.random.Generator, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """One goal a world, never reached already: ([N, G], metres float64 [N]).
 
-        In a maze uniform over the area in which an episode may begin anywhere, walls and their margin left out;
-        elsewhere as the task draws its own.
+        In a maze uniform over all places at least the world's `room` from the walls; elsewhere as the task draws its
+        own.
         """
         parts = self.world.checked_parts(parts)
         draws = Draws(rng.integers(0, 2**64, (self.num_envs, 2), np.uint64), np.arange(self.num_envs))
