@@ -27,7 +27,7 @@ class GridField:
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
-    ruler, cells = STEPS, None
+    ruler, cells, y_up = STEPS, None, False
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.state import MujocoState
 
 _TABLE_CELL, _TABLE_CELLS = 0.25, 12  # metres of a cell of the plane where there is no maze, and how many across
-_REACHED_CELLS = 8  # across, of these: blocks stay within 1 m of the middle
+_REACHED_CELLS = 8  # across, of these, where blocks can be: they stay within 1 m of the middle
 
 
 class MujocoField:
@@ -28,6 +28,8 @@ class MujocoField:
 
     world: its `parts` are what of a goal must be matched.  threads: of MuJoCo's pool; None: as many as numba uses.
     """
+
+    y_up = True
 
     def __init__(self, world: GoalWorld, num_envs: int, seed: int, threads: int | None = None) -> None:
         self.engine = MujocoEngine(world, num_envs, threads)
@@ -42,7 +44,9 @@ class MujocoField:
         maze = world.maze if isinstance(world, MazeWorld) else None
         self.ruler = world.ruler
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
-        self.cells = len(maze.free_cells) if maze else _REACHED_CELLS**2
+        across = _REACHED_CELLS if world.parts[-1] == "objects" else _TABLE_CELLS
+        self._margin = (_TABLE_CELLS - across) // 2
+        self.cells = len(maze.free_cells) if maze else across**2
         self._nobody = np.zeros(self.num_envs, bool)
 
     def generate(self, ids: np.ndarray) -> None:
@@ -92,8 +96,8 @@ class MujocoField:
     def sample_goals(self, rng: np.random.Generator, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """One goal a world, never reached already: ([N, G], metres float64 [N]).
 
-        In a maze uniform over the area in which an episode may begin anywhere, walls and their margin left out;
-        elsewhere as the task draws its own.
+        In a maze uniform over all places at least the world's `room` from the walls; elsewhere as the task draws its
+        own.
         """
         parts = self.world.checked_parts(parts)
         draws = Draws(rng.integers(0, 2**64, (self.num_envs, 2), np.uint64), np.arange(self.num_envs))
@@ -128,13 +132,14 @@ class MujocoField:
     def goal_cells(self, achieved: np.ndarray) -> np.ndarray:
         """Where goals float64 [M, G] lie on the plane, by the first of what must match: int64 [M, 2].
 
-        In cells of the maze, elsewhere of .25 m.
+        In cells of the maze, elsewhere of .25 m, of those the nearest in which it can lie: the stops of blocks give way
+        by some millimetres.
         """
         places = self._first_places(achieved)
         if isinstance(self.world, MazeWorld):
             return self.world.maze.cells(places)
         cells = np.floor(places / _TABLE_CELL).astype(np.int64) + np.array(self.shape) // 2
-        return np.clip(cells, 0, np.array(self.shape) - 1)
+        return np.clip(cells, self._margin, np.array(self.shape) - 1 - self._margin)
 
     def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
         """One world from above, uint8 [H, W, 3], with `desired` [G] as rings; None: no goal."""

@@ -17,7 +17,8 @@ def _mean(values: np.ndarray) -> float:
 def round_scalars(played: Round) -> dict[str, float]:
     """Shares, lengths and payoffs of one round, by TensorBoard tag. Means over nothing are left out.
 
-    Shares `alice/*_share` are of all N rounds; `curriculum/solved` and `curriculum/trivial` of the goals proposed.
+    Means are over all N worlds, those where a past Alice plays included, and over the goals proposed where they are
+    about Bob or what became of goals.
     """
     outcome, proposed = played.outcome, played.outcome.proposed
     hard = proposed & ~outcome.trivial

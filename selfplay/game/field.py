@@ -79,6 +79,10 @@ class CurriculumField(PlayingField, Protocol):
     def shape(self) -> tuple[int, int]:
         """(W, H) of the plane that goals are drawn on."""
 
+    @property
+    def y_up(self) -> bool:
+        """Whether y grows upwards in pictures of the worlds."""
+
     def difficulty(self, state: Any, desired: np.ndarray, ids: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:
         """Distance from worlds `ids` of snapshot `state` to `desired` [N, G]: [M], −1 unreachable; see `ruler`.
 

@@ -210,7 +210,7 @@ class AliceBob:
             "curriculum/episode": self._round(self._eval_seed + self.rounds, self._eval_seed, _SHOWN)
         }
         goals = np.concatenate(self._goals)[:, :2] if self._goals else np.zeros((0, 2), np.int64)
-        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape)
+        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape, self.field.y_up)
         if self._asked:
             asked = np.concatenate(self._asked)
             picture = self.field.goal_picture(asked[:, :-1], outcome_colours(asked[:, -1]))

@@ -2,7 +2,7 @@
 
 Two mazes and a block to be pushed. No arm is paid by the task. The payoff is that of 2017 (arXiv 1703.05407); as in
 OpenAI 2021 (arXiv 2101.04882) Bob clones Alice's way where he failed, and past Alices play in a quarter of the worlds.
-He is tested on goals that nobody proposed, drawn uniformly over the reachable area of fresh worlds; how good he is
+He is tested on goals that nobody proposed, drawn uniformly over a maze, or as BlockPush draws its own; how good he is
 before he has learnt anything is the arm `still`, where neither player ever learns. Of the others each changes one
 thing: `no-past` has no past Alices, `random-alice` an Alice who never learns, `no-clone` no cloning; in PointMaze-U
 also `opposed`, where Alice earns all that Bob pays, and `far-sighted`, an Alice with Bob's discount. Settings were

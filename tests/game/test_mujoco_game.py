@@ -9,6 +9,7 @@ import torch
 from envs.mujoco.draws import Draws
 from envs.mujoco.field import MujocoField
 from envs.mujoco.maze import LAYOUTS, Maze
+from envs.mujoco.pictures import WALL
 from envs.mujoco.worlds import GOAL_WORLDS
 from selfplay.environments import find_environment
 from selfplay.game.curriculum import coverage
@@ -106,6 +107,20 @@ def test_colours_of_outcomes():
     at_once, late, failed = outcome_colours(np.array([0.0, 1.0, np.nan])).astype(int)
     assert failed[0] > failed[1] + 50
     assert at_once.sum() < late.sum()
+
+
+def test_goals_are_where_the_pictures_of_the_world_have_them():
+    """One goal in every free cell: what is bright on the map is what is no wall in the world's picture."""
+    players = stage("PointMaze-Medium-v0", **{"game.t_max": "10"})
+    maze = players.field.world.maze
+    players._goals.append(players.field.goal_cells(maze.centres(maze.free_cells)))
+    shown, world = players.pictures()["curriculum/goals"], players.field.frame(0)
+    (width, height), side = maze.shape, world.shape[0] // maze.shape[1]
+    walls = (world[side // 2 :: side, side // 2 :: side] == WALL).all(axis=2)
+    assert walls.shape == (height, width)
+    assert (walls != walls[::-1]).any()
+    bright = shown[::24, ::24].astype(int).sum(axis=2)
+    np.testing.assert_array_equal(bright == bright.min(), walls)
 
 
 def test_uniform_goals_cover_the_area_evenly():

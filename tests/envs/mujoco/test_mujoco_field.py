@@ -103,6 +103,17 @@ def test_goals_that_are_drawn_for_bob(name):
     assert (cells < field.shape).all()
 
 
+@pytest.mark.parametrize(("part", "reach"), [("position", 1.4), ("objects", 1.008)])
+def test_goals_of_a_table_lie_in_its_cells_and_in_no_others(part, reach):
+    """A ball gets to .1 m from the wall, a block's centre to 1 m from the middle and, pressed to its stops, beyond."""
+    field = MujocoField(GOAL_WORLDS["BlockPush-v0"]((part,)), 1, 0)
+    line = np.linspace(-reach, reach, 41)
+    places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    goals = np.zeros((len(places), 4))
+    goals[:, field.world.places[part]] = places
+    assert len(np.unique(field.goal_cells(goals), axis=0)) == field.cells
+
+
 def test_words_pictures_and_saving():
     field = field_of("BlockPush-Two-v0", 3)
     said = field.describe(np.array([0.12345, -1.0, 0.5, 0.25, -0.5, 0.0]))
@@ -110,7 +121,7 @@ def test_words_pictures_and_saving():
     assert field_of("PointMaze-U-v0", 1).describe(np.array([1.0, -1.25])) == {"position": [1.0, -1.25]}
     assert field.goal_cells(np.array([[9, 9, -0.1, 0.3, 9, 9], [9, 9, 1.49, -1.49, 9, 9]])).tolist() == [
         [5, 7],
-        [11, 0],
+        [9, 2],
     ]
     assert field.frame(2).shape[2] == 3
     other = MujocoField(world("BlockPush-Two-v0"), 3, 5)
