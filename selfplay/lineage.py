@@ -10,9 +10,9 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from pydantic import BaseModel
 from torch import Tensor
 
+from envs.mujoco.worlds import GOAL_WORLDS
 from selfplay import checkpoint
 from selfplay.core.config import PPOConfig
 from selfplay.core.normaliser import Normaliser
@@ -37,7 +37,7 @@ class Parent:
     record: dict[str, Any]
     player: str
     family: Family
-    settings: BaseModel
+    settings: Any  # a pydantic model
     ppo: PPOConfig
     heads: tuple[str, ...]
     sees: gymnasium.Space
@@ -87,6 +87,7 @@ class Parent:
             if rows is not None and name in state:
                 state[name] = state[name][:rows].clone()
         if self._flagged(sees):
+            self._check_goals()
             _bind_last(state)
         for name in ("value_head.weight", "value_head.bias"):
             learnt = state[name]
@@ -114,6 +115,15 @@ class Parent:
     def _flagged(self, sees: gymnasium.Space) -> bool:
         """Whether the player saw `sees` and one number more, 1 where a goal was given."""
         return self.family == "mujoco" and bool(self.player) and self.sees != sees and _begins_with(self.sees, sees, 1)
+
+    def _check_goals(self) -> None:
+        """UserError for a game whose goals were not what its world's task asks for: the way to them was seen there."""
+        kind = GOAL_WORLDS[find_environment(self.record["config"]["env"]).id]
+        asked = kind().checked_parts(self.settings.game.goal)
+        if asked != kind.task:
+            raise UserError(
+                f"'{self.path}' learnt with game.goal={','.join(asked)}, the task asks for {','.join(kind.task)}"
+            )
 
 
 def _begins_with(whole: gymnasium.Space, part: gymnasium.Space, more: int | None = None) -> bool:

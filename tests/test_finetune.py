@@ -124,6 +124,17 @@ def test_bob_plays_the_task_of_a_maze_as_a_goal_that_was_given(parents, tmp_path
         assert ours[:, :2].std() > 1e-4
 
 
+def test_bob_of_other_goals_than_the_tasks_is_refused(tmp_path):
+    """He saw the way from the ball to its place where the task shows that of the block: as many numbers."""
+    game = {"num_envs": "4", "eval_goals": "2", "game.goal": "position", "game.t_max": "10", "game.past_share": "0"}
+    run = run_training(
+        "alice-bob", "mujoco/BlockPush-v0", steps=20, seed=0, run_dir=tmp_path / "run", threads=1, quiet=True,
+        overrides=game, pictures=False,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"learnt with game\.goal=position, the task asks for objects"):
+        run_finetune(run, None, steps=100, run_dir=tmp_path / "tuned", threads=1, quiet=True, pictures=False)
+
+
 def test_parts(parents, tmp_path):
     """Of two runs with one seed those parts differ that only one of them took over; the critic's head by its name."""
     parent = parents("curious")  # rewards task and rnd
