@@ -69,7 +69,8 @@ class Parent:
 
         Tokens that come last and are not there (the goal in a game: an empty goal has no tokens) and actions that come
         last and are not there (Alice's STOP, the button of a TV) are left out. Of a game in MuJoCo's worlds the last
-        number, whether a goal was given, becomes part of the biases as 1. Value heads of another name are NaN.
+        number, whether a goal was given, becomes part of the biases as 1. Value heads of another name are NaN,
+        and that of a leash, which spoke of another policy to keep to.
         """
         prefix = f"{self.player or 'learner'}/policy."
         state = {k.removeprefix(prefix): v for k, v in saved.tensors.items() if k.startswith(prefix)}
@@ -93,7 +94,7 @@ class Parent:
             learnt = state[name]
             state[name] = torch.full((len(heads), *learnt.shape[1:]), torch.nan)
             for k, head in enumerate(heads):
-                if head in self.heads:
+                if head in self.heads and head != LEASH:
                     state[name][k] = learnt[self.heads.index(head)]
         return state
 

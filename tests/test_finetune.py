@@ -161,6 +161,18 @@ def test_parts(parents, tmp_path):
         assert torch.equal(tensor, scratch[key]), f"keep none is from scratch: {key}"
 
 
+def test_what_a_leash_to_another_policy_cost_is_not_taken_over(parents, tmp_path):
+    leashed = finetune(parents("ppo"), tmp_path / "leashed", KL)
+    before = last_policy(leashed)["value_head.weight"]
+    heads = [
+        last_policy(finetune(leashed, tmp_path / (keep or "none"), KL | STILL | {"keep": keep}))["value_head.weight"]
+        for keep in ("critic", "")
+    ]
+    assert torch.equal(heads[0][0], before[0])  # the task's
+    assert torch.equal(heads[0][1], heads[1][1])
+    assert not torch.equal(heads[0][1], before[1])
+
+
 def test_lineage(parents, tmp_path):
     first = finetune(parents("game"), tmp_path / "first")
     second = finetune(first, tmp_path / "second", KL, env="grid/DoorKey-5x5-v0")

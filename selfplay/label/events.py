@@ -65,9 +65,9 @@ def query_id(clips: Iterable[str], again: int = 0) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def is_held_out(group: str, share: float) -> bool:
-    """Whether a group of queries belongs to the held-out `share`: decided by a hash of its id, so once for good."""
-    return int.from_bytes(hashlib.sha256(f"held out {group}".encode()).digest()[:8]) < share * 2**64
+def is_held_out(id: str, share: float) -> bool:
+    """Whether what is asked belongs to the held-out `share`: decided by a hash of its `query_id`, so once for good."""
+    return int.from_bytes(hashlib.sha256(f"held out {id}".encode()).digest()[:8]) < share * 2**64
 
 
 def check_clips(clips: Sequence[str]) -> tuple[str, ...]:
@@ -135,9 +135,14 @@ class Agreement:
         return self.agreed / self.pairs if self.pairs else math.nan
 
 
-def self_agreement(labels: Iterable[Label], teacher: str) -> Agreement:
-    """Of one teacher, over queries that were asked again: each answer against the one before, skips left out."""
+def self_agreement(labels: Iterable[Label], teacher: str, decided: bool = False) -> Agreement:
+    """Of one teacher, over queries that were asked again: each answer against the one before, skips left out.
+
+    decided: "equal" is left out as well. An accuracy is over preferences, so that is what `ceiling_bounds` wants.
+    """
     own = sorted((label for label in labels if label.teacher == teacher), key=lambda label: (label.query.at, label.at))
+    if decided:
+        own = [label for label in own if label.answer != "equal"]
     return _agreement((label.query.group, label) for label in own)
 
 

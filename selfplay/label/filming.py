@@ -87,7 +87,8 @@ def film_clips(
             played, _ = collect(filmed, learner, rollout)
             filmed.stop()
             times, environments = np.indices(played.mask.shape)
-            segments = cut(played, horizon, pictures={"time": times, "environment": environments})
+            shown = learner.as_played(played)  # rewards are shown what the world was given, so clips are as well
+            segments = cut(shown, horizon, pictures={"time": times, "environment": environments})
             for m in rng.permutation(len(segments)).tolist():
                 if len(found) < count:
                     found[_keep(segments.take([m]), filmed, store, sheets)] = None

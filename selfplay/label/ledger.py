@@ -82,7 +82,8 @@ class Ledger:
                 if found is not None:
                     self._same(id, (set(found.clips), found.origin), (set(clips), None))
                     return found
-                return self._ask(db, id, clips, None)
+                # by the clips, whatever the id: else one pair could be trained on and held out
+                return self._ask(db, id, clips, None, is_held_out(query_id(clips), self.held_out))
             root = self._query(db, again)
             if root is None:
                 raise ValueError(f"ledger {self.path}: there is no query {again!r} to ask again")
@@ -95,7 +96,7 @@ class Ledger:
             if found is not None:
                 self._same(id, (found.clips, found.origin), (clips, root.group))
                 return found
-            return self._ask(db, id, clips, root.group)
+            return self._ask(db, id, clips, root.group, root.held_out)
 
     def answer(
         self, query: str, teacher: str, answer: Answer, seconds: float | None = None, id: str | None = None
@@ -117,11 +118,11 @@ class Ledger:
             return self._add(db, id, kind="answer", query=query, teacher=teacher, answer=text, seconds=seconds)
 
     def undo(self, answer: str, teacher: str, id: str | None = None) -> str:
-        """The answer with this id does not count any more; what its teacher said before does. The event's id."""
+        """`teacher`'s answer with this id does not count any more; what they said before does. The event's id."""
         return self._turn("undo", answer, teacher, id)
 
     def redo(self, answer: str, teacher: str, id: str | None = None) -> str:
-        """An answer that was undone counts again. Of undo and redo of one answer the last counts. The event's id."""
+        """`teacher`'s answer, undone, counts again. Of undo and redo of one answer the last counts. The event's id."""
         return self._turn("redo", answer, teacher, id)
 
     def labels(self, teacher: str | None = None, held_out: bool | None = None) -> list[Label]:
@@ -181,12 +182,18 @@ class Ledger:
 
     def _turn(self, kind: str, answer: str, teacher: str, id: str | None) -> str:
         with self._write() as db:
-            if db.execute("SELECT 1 FROM event WHERE kind = 'answer' AND id = ?", (answer,)).fetchone() is None:
+            found = db.execute("SELECT teacher FROM event WHERE kind = 'answer' AND id = ?", (answer,)).fetchone()
+            if found is None:
                 raise ValueError(f"ledger {self.path}: there is no answer {answer!r} to {kind}")
+            if found["teacher"] != teacher:
+                raise ValueError(
+                    f"ledger {self.path}: answer {answer!r} is of {found['teacher']!r}, {teacher!r} cannot {kind} it"
+                )
             return self._add(db, id, kind=kind, target=answer, teacher=teacher)
 
-    def _ask(self, db: sqlite3.Connection, id: str, clips: tuple[str, ...], origin: str | None) -> Query:
-        held_out = is_held_out(origin or id, self.held_out)
+    def _ask(
+        self, db: sqlite3.Connection, id: str, clips: tuple[str, ...], origin: str | None, held_out: bool
+    ) -> Query:
         self._add(db, id, kind="query", clips=json.dumps(clips), origin=origin, held_out=int(held_out))
         query = self._query(db, id)
         assert query is not None

@@ -58,7 +58,9 @@ def connect(path: Path, held_out: float, create: bool) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")  # one look at all of it: another process may be beginning the file
         _check(connection, path)
+        connection.execute("COMMIT")
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise ValueError(f"ledger {path}: no write-ahead log can be kept here (journal mode {mode!r})")

@@ -183,6 +183,9 @@ def _ordered(returns: Tensor) -> Tensor:
 def ceiling_bounds(agreement: float) -> tuple[float, float]:
     """Between what the best accuracy on a teacher's answers lies who agrees with itself in a share of re-asked pairs.
 
+    agreement: over preferences only, `self_agreement(…, decided=True)`: who calls the same pairs equal each time agrees
+    about them, which says nothing of the others.
+
     With p the chance of "left" in a pair and d = |2p - 1|: agreement a = E[(1 + d²)/2], best accuracy E[(1 + d)/2].
     d² ≤ d gives a at least, Jensen's inequality (1 + √(2a - 1))/2 at most. Below ½, which chance does, ½ is meant.
     """

@@ -60,11 +60,11 @@ class PreferenceReward(Bonus):
     """An ensemble of rewards r_k(s, a, s′) under which P(A ≻ B) = σ(Σr_A - Σr_B) (Bradley and Terry 1952; Christiano
     et al. 2017, arXiv 1706.03741, eq. 1), fitted by `fit_pairs` and paid normalised and aggregated.
 
-    A return is known from comparisons up to a constant only, another one for every model. Therefore each model is
-    brought to mean 0 and variance 1 on reference states before they are aggregated, and the aggregate again: by the
-    compared segments after `fit_pairs`, and by `normalise`. Chances and accuracies are of the models as fitted. Where
-    episodes can end early, the constant says what it is worth to go on: at mean 0, as much as an average step. Before
-    the first fit everything is worth 0.
+    From comparisons of one length a return is known up to a constant only, another one for every model. Therefore each
+    model is brought to mean 0 and variance 1 on reference states before they are aggregated, and the aggregate again:
+    by the compared segments after `fit_pairs`, and by `normalise`. Chances and accuracies are of the models as fitted.
+    Where episodes can end early, the constant says what it is worth to go on: at mean 0, as much as an average step,
+    whatever comparisons of unequal lengths said about it. Before the first fit everything is worth 0.
 
     Differs from the paper: what the models look at is whitened; there is no constant share of random answers in the
     likelihood; a fit begins from new weights, so that it depends on the comparisons, the settings and the seed alone.

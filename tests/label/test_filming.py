@@ -8,13 +8,17 @@ from envs.grid.interop import engine_frame
 from envs.grid.levels import level_spec
 from envs.grid.world import GridWorld
 from envs.mujoco.rollout_world import MujocoWorld
+from selfplay.core.config import PPOConfig
+from selfplay.core.learner import Learner
+from selfplay.core.streams import Stream
 from selfplay.errors import UserError
 from selfplay.label.cameras import camera
-from selfplay.label.filming import Filmed
+from selfplay.label.filming import Filmed, film_clips
 from selfplay.label.ledger import open_ledger
 from selfplay.label.segments import ClipStore
 from selfplay.label.serve import ask_some
 from selfplay.label.sheets import Sheet, Sheets, shrunk
+from selfplay.rewards.task import TaskReward
 from selfplay.train import run_training
 
 SMALL = {"num_envs": "4", "rollout_steps": "8", "eval_episodes": "0", "ppo.minibatch_size": "32"}
@@ -100,6 +104,18 @@ def test_the_end_of_a_physical_episode_is_seen():
         shown = filmed.film(n, np.arange(4), True)
         assert len(shown) == 5
         assert (shown[-1] != shrunk(world.frame(n))).any()
+
+
+def test_clips_hold_the_actions_that_were_played(tmp_path):
+    """As reward sources are shown them, not as a wide normal distribution drew them."""
+    world = MujocoWorld("PointMaze-U-v0", 2)
+    spaces = world.observation_space, world.action_space
+    learner = Learner(*spaces, PPOConfig(log_std=2.0), [Stream(TaskReward())], seed=0)
+    store, sheets = ClipStore(tmp_path), Sheets(tmp_path)
+    action = store.load(film_clips(world, learner, store, sheets, count=2, horizon=10, seed=0)).steps.action.numpy()
+    low, high = world.action_space.low, world.action_space.high
+    assert ((action >= low) & (action <= high)).all()
+    assert ((action == low) | (action == high)).mean() > 0.5  # e^2 is far beyond the bounds
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from selfplay.label import schema
 from selfplay.label.events import agreement, comparisons, self_agreement
 from selfplay.label.ledger import open_ledger
 
@@ -117,6 +119,10 @@ def test_undo_and_redo(ledger):
     assert ledger.last() == 9  # nothing was taken away: one query, three answers, five turns
     with pytest.raises(ValueError, match="there is no answer 'nothing' to undo"):
         ledger.undo("nothing", "anna")
+    for turn in (ledger.undo, ledger.redo):
+        with pytest.raises(ValueError, match=f"is of 'bert', 'anna' cannot {turn.__name__} it"):
+            turn(other, "anna")
+    assert answers(ledger, teacher="bert") == [(other, "equal")]
 
 
 def test_events_cannot_be_changed(ledger):
@@ -165,6 +171,17 @@ def test_the_split_is_drawn_once_for_good(tmp_path):
     assert abs(roots - 120) < 4.5 * math.sqrt(400 * 0.3 * 0.7)
     with pytest.raises(ValueError, match=r"held-out share of 0\.3, which cannot become 0\.2"):
         open_ledger(tmp_path / "one", held_out=0.2)
+
+
+def test_a_pair_is_on_one_side_of_the_split_whatever_the_id(ledger):
+    """20 pairs, each under four ids: a draw for each of the ids would part them."""
+    for number in range(20):
+        clips = (f"{number}", f"{number}'")
+        asked = [ledger.ask(clips), *(ledger.ask(clips, id=f"{number} {more}") for more in range(3))]
+        asked.append(ledger.ask(clips, again=asked[-1].id))
+        assert len({query.id for query in asked}) == 5
+        assert len({query.held_out for query in asked}) == 1
+    assert len({query.held_out for query in ledger.queries()}) == 2
 
 
 def test_a_ranking_is_all_its_pairs_in_one_group(ledger):
@@ -219,6 +236,8 @@ def test_agreement_counts_what_was_asked_twice(ledger):
     own = self_agreement(ledger.labels(), "anna")
     assert (own.agreed, own.pairs) == (2, 3)
     assert math.isnan(self_agreement(ledger.labels(), "bert").share)
+    own = self_agreement(ledger.labels(), "anna", decided=True)  # the pair that is equal both times says nothing
+    assert (own.agreed, own.pairs) == (1, 2)
     both = agreement(ledger.labels(), "anna", "bert")
     assert both.share == pytest.approx(2 / 3)
     ranked = ledger.ask(("p", "q", "r"))
@@ -226,6 +245,26 @@ def test_agreement_counts_what_was_asked_twice(ledger):
     ledger.answer(ledger.ask(("r", "q", "p"), again=ranked.id).id, "anna", (1, 2, 0))  # q, p, r: one pair turned
     own = self_agreement(ledger.labels(), "anna")
     assert (own.agreed, own.pairs) == (4, 6)
+
+
+def test_a_ledger_that_another_one_begins_meanwhile_is_no_foreign_file(tmp_path, monkeypatch):
+    """The other one begins it after the header was read, and before the tables are counted."""
+    path, header, others = tmp_path / "labels.sqlite", schema._header, []
+
+    def read(connection):
+        found = header(connection)
+        if not others:
+            others.append(threading.Thread(target=lambda: open_ledger(path).close()))
+            others[0].start()
+            others[0].join(0.5)  # it may have to wait for us
+        return found
+
+    monkeypatch.setattr(schema, "_header", read)
+    with open_ledger(path) as ledger:
+        ledger.answer(ledger.ask(("a", "b")).id, "anna", "left")
+    others[0].join()
+    with open_ledger(path, create=False) as ledger:
+        assert len(ledger.labels()) == 1
 
 
 def test_a_file_that_is_no_ledger_is_one_clear_line(tmp_path):
