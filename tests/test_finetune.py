@@ -73,7 +73,7 @@ def metrics(run):
 STILL = {"ppo.learning_rate": "0"}  # what was taken over stays as it was
 
 
-@pytest.mark.parametrize("name", ["ppo", "memory", "curious", "vectors"])
+@pytest.mark.parametrize("name", ["ppo", pytest.param("memory", marks=pytest.mark.slow), "curious", "vectors"])
 def test_it_begins_as_the_run_and_pays_for_leaving_it(name, parents, tmp_path):
     parent = parents(name)
     run = finetune(parent, tmp_path / "still", KL | STILL)

@@ -128,7 +128,7 @@ def test_the_number_in_a_picture_can_be_told_from_any_other():
     assert len(np.unique(found, axis=0)) == len(numbers)
 
 
-@pytest.mark.parametrize("layout", ["U", "Medium", "Large"])
+@pytest.mark.parametrize("layout", ["U", "Medium", pytest.param("Large", marks=pytest.mark.slow)])
 def test_lines_of_sight_against_points_along_them(layout):
     maze = Maze(LAYOUTS[layout], 1.0)
     rng = np.random.default_rng(0)
