@@ -69,7 +69,7 @@ class PPOStage:
     def streams(self, told: Surroundings) -> list[Stream]:
         """What the learner is paid for."""
         config = self.config
-        return make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
+        return make_streams(config.rewards, (config.bonus, config.taught), config.ppo.gamma, told, config.rescale_task)
 
     @property
     def charts(self) -> Layout:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from curiosity.catalogue import SOURCES
 from envs.noisy_tv import TVSpec
 from selfplay.core.config import PPOConfig
-from selfplay.rewards.streams import TASK, BonusSettings, parse_rewards, privileged_channels
+from selfplay.rewards.streams import BonusSettings, TaughtSettings, parse_rewards, privileged_channels
 
 
 class PPOStageConfig(BaseModel):
@@ -25,6 +26,7 @@ class PPOStageConfig(BaseModel):
     eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
     bonus: BonusSettings = BonusSettings()
+    taught: TaughtSettings = TaughtSettings()
 
     @field_validator("rewards")
     @classmethod
@@ -46,12 +48,12 @@ class PPOStageConfig(BaseModel):
     @property
     def curious(self) -> bool:
         """Whether there is a bonus."""
-        return set(parse_rewards(self.rewards)) != {TASK}
+        return not SOURCES.keys().isdisjoint(parse_rewards(self.rewards))
 
     @property
     def read_channels(self) -> set[str]:
-        """What the bonuses look at beside the policy's observation."""
-        return privileged_channels(self.rewards, self.bonus)
+        """What the rewards look at beside the policy's observation."""
+        return privileged_channels(self.rewards, self.bonus, self.taught)
 
 
 class GridStageConfig(PPOStageConfig):
