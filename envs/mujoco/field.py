@@ -13,6 +13,7 @@ from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.state import MujocoState
+from envs.mujoco.unstable import Losses, step_or_cut
 
 _TABLE_CELL, _TABLE_CELLS = 0.25, 12  # metres of a cell of the plane where there is no maze, and how many across
 _REACHED_CELLS = 8  # across, of these, where blocks can be: they stay within 1 m of the middle
@@ -47,7 +48,7 @@ class MujocoField:
         across = _REACHED_CELLS if world.parts[-1] == "objects" else _TABLE_CELLS
         self._margin = (_TABLE_CELLS - across) // 2
         self.cells = len(maze.free_cells) if maze else across**2
-        self._nobody = np.zeros(self.num_envs, bool)
+        self._nobody, self._losses = np.zeros(self.num_envs, bool), Losses()
 
     def generate(self, ids: np.ndarray) -> None:
         """Begin episodes in worlds `ids` (int [M], sorted)."""
@@ -75,16 +76,22 @@ class MujocoField:
         out[ids, :-1] = self.world.observe(now if desired is None else replace(now, goal=desired[ids]))
         out[ids, -1] = desired is not None
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids` (sorted) with action float [N, A]; (reward, terminated, truncated, dead), [N] each.
+    def step(
+        self, action: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` (sorted) with action float [N, A]: reward, terminated, truncated, dead, lost, [N] each.
 
-        Nobody ever dies here. UnstablePhysicsError, with nothing changed, where the physics blew up.
+        Nobody ever dies here. Where the physics blew up a world is lost: it stays as it was before the step, which pays
+        nothing and ends nothing (`UnstablePhysicsWarning` the first time); the others get the bits that they had got
+        without it.
         """
-        before = self.engine.moment(self.engine.step(action, self._nobody, ids))
-        now = self.engine.moment()
-        reward = self.world.reward(before, action, now, self.engine.dt)
+        state, lost, why = step_or_cut(self.engine, action, self._nobody, ids)
+        if why is not None:
+            self._losses.report(lost, why)
+        before, now = self.engine.moment(state), self.engine.moment()
+        reward = np.where(lost, 0.0, self.world.reward(before, action, now, self.engine.dt))
         truncated = self.engine.state.steps >= self.max_steps
-        return reward, self.world.terminated(now), truncated, self._nobody.copy()
+        return reward, self.world.terminated(now) & ~lost, truncated, self._nobody.copy(), lost
 
     def difficulty(self, state: MujocoState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
         """Metres from worlds `ids` of snapshot `state` to `desired` [N, G] in `parts`: float64 [M]; -1: no way.
@@ -118,8 +125,8 @@ class MujocoField:
         if isinstance(self.world, MazeWorld):
             way = self.world.geodesic.distances(start, desired)
             return np.where(np.isfinite(way), way, -1.0)
-        ways = [(desired - start)[:, self.world.places[part]].reshape(len(start), -1, 2) for part in parts]
-        return np.linalg.norm(np.concatenate(ways, axis=1), axis=2).max(axis=1)
+        ways = np.hstack([(desired - start)[:, self.world.places[part]] for part in parts])
+        return np.hypot(ways[:, ::2], ways[:, 1::2]).max(axis=1)
 
     def describe(self, goal: np.ndarray) -> dict:
         """One achieved goal float64 [G]: places in metres, to the millimetre."""

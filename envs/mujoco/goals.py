@@ -78,8 +78,8 @@ class GoalWorld(World):
                              f"[M, {self.goal_size}]")  # fmt: skip
         hits = np.ones(len(achieved), bool)
         for part in self.parts if parts is None else self.checked_parts(parts):
-            way = (achieved - desired)[:, self.places[part]].reshape(len(achieved), -1, 2)
-            hits &= (np.hypot(way[..., 0], way[..., 1]) <= self.tolerance[part]).all(axis=1)
+            way = (achieved - desired)[:, self.places[part]]
+            hits &= (np.hypot(way[:, ::2], way[:, 1::2]) <= self.tolerance[part]).all(axis=1)
         return hits
 
     def checked_parts(self, parts: Sequence[str]) -> tuple[str, ...]:

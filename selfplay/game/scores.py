@@ -138,7 +138,7 @@ def way_back(game: Game[CurriculumField], measurable: bool) -> dict[str, float]:
     without such a goal.
     """
     played, field = game.play(), game.field
-    asked = np.flatnonzero(played.outcome.proposed & ~played.outcome.trivial)
+    asked = np.flatnonzero(played.outcome.judged & ~played.outcome.trivial)
     if not len(asked):
         return {}
     found = {"returned": float(played.outcome.solved[asked].mean())}
