@@ -26,12 +26,14 @@ from selfplay.game.turn import Turn, TurnPlayer
 class Round:
     """A round played. Valid until the next one (the batches share the players' buffers).
 
+    present: bool [N], where Alice herself played; False where a past one did.
     start, end: achieved goals [N, G] before and after Alice's turn; desired: what Bob was asked for, [N, G].
     before_alice, before_bob: snapshots of the worlds each of them began in. alice_payoff, bob_payoff: float32 [N].
     demonstration: Alice's way to the goals that Bob missed, as Bob would have seen it.
     """
 
     outcome: Outcome
+    present: np.ndarray
     start: np.ndarray
     end: np.ndarray
     desired: np.ndarray
@@ -115,6 +117,7 @@ class Game(Generic[F]):
             demonstration = demonstrate(field, self._alice.moves, before_alice, alice, end, failed, config.clone_weight)
         return Round(
             outcome=outcome,
+            present=self._present,
             start=start,
             end=end,
             desired=desired,

@@ -118,8 +118,9 @@ class AliceBob:
         return Report(scalars, proposals)
 
     def _record(self, played: Round) -> tuple[list[dict], dict[str, float]]:
-        """Lines for a sample of the round's goals, and the quantiles of their true difficulty."""
-        proposed, outcome, ruler = np.flatnonzero(played.outcome.judged), played.outcome, self.field.ruler
+        """Lines for a sample of the goals of the present Alice, and the quantiles of their true difficulty."""
+        outcome, ruler = played.outcome, self.field.ruler
+        proposed = np.flatnonzero(outcome.judged & played.present)
         self._goals.append(self._places(played, proposed))
         scalars = {}
         if self.field.cells is not None:
