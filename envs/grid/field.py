@@ -27,7 +27,7 @@ class GridField:
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
-    ruler, cells, y_up = STEPS, None, False
+    ruler, cells, y_up, tolerance = STEPS, None, False, 0.0
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class MujocoField:
         self.max_steps = world.max_steps
         self.pixels: dict[str, np.ndarray] = {}
         maze = world.maze if isinstance(world, MazeWorld) else None
-        self.ruler = world.ruler
+        self.ruler, self.tolerance = world.ruler, min(world.tolerance[part] for part in self.parts)
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
         across = _REACHED_CELLS if self.parts[-1] == "objects" else _TABLE_CELLS
         self._margin = (_TABLE_CELLS - across) // 2

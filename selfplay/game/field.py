@@ -72,6 +72,10 @@ class CurriculumField(PlayingField, Protocol):
         """How distances are measured."""
 
     @property
+    def tolerance(self) -> float:
+        """How far from a goal is near enough to have reached it, as `ruler` measures; 0: it must be reached exactly."""
+
+    @property
     def cells(self) -> int | None:
         """In how many cells of the plane goals can lie; None where that differs from level to level."""
 

@@ -138,7 +138,8 @@ class PPOStage:
                 scalars["coverage/positions"] = float(ended.mean())
             self._visits += found["heat"]
         if "tv" in batch.channels:
-            scalars |= attention(batch, self.world.action_space, self.world.press_action)
+            actions, press = self.world.action_space, self.world.press_action
+            scalars |= attention(batch, actions, press, self.config.ppo.log_std)
             if self.iterations % _MEASURE_EVERY == 0:
                 factors = {source: self.learner.factor(source.name) for source in bonuses(self.learner.streams)}
                 scalars |= bonus_at_tv(self.learner.as_played(batch.to(self.learner.device)), factors)

@@ -11,10 +11,12 @@ from envs.mujoco.field import MujocoField
 from envs.mujoco.maze import LAYOUTS, Maze
 from envs.mujoco.pictures import WALL
 from envs.mujoco.worlds import GOAL_WORLDS
+from envs.ruler import WAY
 from selfplay.environments import find_environment
 from selfplay.game.curriculum import coverage
 from selfplay.game.pictures import outcome_colours
 from selfplay.game.rounds import Game
+from selfplay.game.scores import GoalScores
 from selfplay.methods import method_settings
 from selfplay.train import build_stage
 
@@ -94,6 +96,14 @@ def test_what_is_told_of_a_run(name):
     pictures = players.pictures()
     assert {"curriculum/goals", "curriculum/outcomes", "curriculum/episode"} == pictures.keys()
     assert pictures["curriculum/outcomes"].shape[2] == 3
+
+
+def test_pace_counts_the_metres_up_to_where_it_is_near_enough():
+    """1.3 and .35 m away with .3 m near enough: 1 m in 10 steps and .05 m in 2, 12 steps for 1.05 m; one is missed."""
+    distance, solved, steps = np.array([1.3, 0.35, 5.0]), np.array([True, True, False]), np.array([10, 2, 90])
+    assert GoalScores(distance, solved, steps, WAY, 0.3).pace == pytest.approx(12 / 1.05)
+    assert GoalScores(np.array([4, 2]), np.array([True, True]), np.array([6, 2])).pace == pytest.approx((1.5 + 1) / 2)
+    assert stage("PointMaze-U-v0").field.tolerance == 0.3
 
 
 def test_coverage_counts_ways_between_different_cells():
