@@ -43,9 +43,10 @@ def train_sb3(env: str, steps: int, seed: int, overrides: dict[str, str]) -> dic
     import numpy as np
     from stable_baselines3 import PPO
     from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.monitor import Monitor
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-    worlds = VecNormalize(DummyVecEnv([lambda: gymnasium.make(env)]))
+    worlds = VecNormalize(DummyVecEnv([lambda: Monitor(gymnasium.make(env))]))
     model = PPO("MlpPolicy", worlds, seed=seed, device="cpu")
     began = time.perf_counter()
     model.learn(steps)
