@@ -67,7 +67,7 @@ class PPOStage:
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
-        longest = world.env.max_steps if hasattr(world, "env") else 1
+        longest = world.env.max_steps if self.explores and hasattr(world, "env") else 1
         self._covered: deque[np.ndarray] = deque(maxlen=-(-longest // config.rollout_steps))
         self._searchable = self.explores and isinstance(config, GridStageConfig)
         self._last: dict[str, float] = {}
