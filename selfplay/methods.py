@@ -169,7 +169,11 @@ def field_maker(spec: Environment, settings) -> tuple[Callable[[int, int], Curri
 
 
 def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], MujocoField], MujocoAliceBobConfig]:
-    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none."""
+    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none.
+
+    The task stays what it is whatever the game asks for; the way to either is shown. A flag says which it is only where
+    Bob learns both.
+    """
     from envs.mujoco.field import MujocoField
     from envs.mujoco.worlds import GOAL_WORLDS
 
@@ -179,10 +183,11 @@ def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], Muj
     kind = GOAL_WORLDS[spec.id]
     game = settings.game.in_world(kind.max_steps, kind.task)
     try:
-        world = kind(game.goal)
+        world = kind(shown=(*game.goal, *kind.task))
     except ValueError as error:
         raise ValueError(f"game.goal: {error}") from None
-    return partial(MujocoField, world), settings.model_copy(update={"game": game})
+    make_field = partial(MujocoField, world, parts=game.goal, flag=game.target_share > 0)
+    return make_field, settings.model_copy(update={"game": game})
 
 
 METHODS: dict[str, Method] = {
