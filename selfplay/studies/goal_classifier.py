@@ -12,7 +12,7 @@ from selfplay.studies.reductions import AreaUnderCurve, LateMean
 from selfplay.studies.study import Arm, Claim, Factors, Measure, Run, Study
 
 WORLDS = ("SimpleCrossingS9N1", "DoorKey-6x6")
-STEPS = 400_000
+STEPS = 300_000
 SETTINGS = {
     "num_envs": "64",
     "rollout_steps": "32",
