@@ -43,8 +43,8 @@ class MujocoWorld:
         self, world: str | World, num_envs: int, threads: int | None = None, channels: Sequence[str] = ()
     ) -> None:
         world = world if isinstance(world, World) else world_of(world)
-        known = world.features()
-        self._features = [name for name in known if name in _checked(channels, world)]
+        wanted = _checked(channels, world)
+        self._features = [name for name in world.features() if name in wanted]
         self.env = MujocoVectorEnv(
             watching(world) if self._features else world,
             num_envs,
@@ -61,7 +61,7 @@ class MujocoWorld:
         self.columns = {"obs": self._obs}
         self.channel_spaces: dict[str, spaces.Space] = {"obs": self.observation_space}
         self._position: slice | None = None
-        if "position" in channels:
+        if "position" in wanted:
             self._position = slice(self._obs.stop, self._obs.stop + 2)
             self.columns["position"] = self._position
             self.channel_spaces["position"] = spaces.Box(-np.inf, np.inf, (2,), np.float32)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from selfplay.studies.reductions import LateMean, Peak
 from selfplay.studies.study import Arm, Claim, Measure, Run, Study
 
-STEPS = 500_000
+STEPS = 1_000_000
 WEIGHTS = "forward=2,upright=1,contacts=0.5"
 ARMS = {
     "task": {"rewards": "task=1,features=0"},
