@@ -28,6 +28,7 @@ setup(
         "envs.grid.levels",
         "envs.mujoco",
         "envs.mujoco.worlds",
+        "envs.outside",
         "selfplay",
         "selfplay.bench",
         "selfplay.bench.peers",

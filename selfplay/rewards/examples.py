@@ -117,6 +117,8 @@ def _bare(world: Any) -> Any:
     """The world itself, without what only looks on; UserError where a television changes what is seen."""
     bare = world
     while not hasattr(bare, "success_rows"):
+        if not hasattr(bare, "world"):
+            raise UserError(f"{_KEY}: this world knows no success and no snapshots (expected a demonstration)")
         bare = bare.world
     if bare.columns != world.columns:
         raise UserError(f"{_KEY}: successes are known without a TV only (expected tv=off, or a demonstration)")

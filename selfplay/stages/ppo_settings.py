@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from curiosity.catalogue import SOURCES
@@ -75,6 +77,11 @@ class GridStageConfig(PPOStageConfig):
         return tuple(sorted(self.read_channels | ({"position"} if self.explores else set())))
 
 
+_VECTORS = PPOConfig(
+    minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
+)  # fmt: skip
+
+
 class MujocoStageConfig(PPOStageConfig):
     """And what it is told by default of MuJoCo's worlds."""
 
@@ -88,6 +95,20 @@ class MujocoStageConfig(PPOStageConfig):
         description="measure the share of a maze's free cells that the agent's centre is in at some time of an "
         "episode; with a bonus always, where there is a maze",
     )
-    ppo: PPOConfig = PPOConfig(
-        minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
+    ppo: PPOConfig = _VECTORS
+
+
+class OutsideStageConfig(PPOStageConfig):
+    """And what it can be told of Gymnasium environments of somebody else's."""
+
+    num_envs: int = Field(16, ge=1, le=2**31 - 1, description="worlds stepped at once")
+    rollout_steps: int = Field(128, ge=1, description="steps of every world between two updates")
+    rescale_task: bool = Field(
+        True, description="divide the task's reward by the running deviation of its discounted sum"
     )
+    eval_episodes: int = Field(16, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    success: bool = Field(False, description="an episode that terminates with a positive reward is a success")
+    vectorisation: Literal["auto", "own", "sync", "async"] = Field(
+        "auto", description="own: its vector entry point; sync: one after the other; async: a process each"
+    )
+    ppo: PPOConfig = _VECTORS.model_copy(update={"entropy": 0.01})
