@@ -4,7 +4,8 @@ Falling forward is worth more a step than walking, but Walker2d's episodes end w
 paid twice: with returns that end with the episode, where a fall costs all that would have come, and with returns that
 do not, where it costs nothing. Beside them the task's own reward (velocity, 1 while healthy, a price on torques). All
 arms measure the same; a weight of 0 means that it is measured only. An episode lasts while the walker is healthy, at
-most 1,000 steps of 8 ms. The claims were written before the study was run.
+most 1,000 steps of 8 ms. The claims were written before anything was run; a
+short pilot of one seed that the study does not use (100) only told how long a run may be.
 """
 
 from __future__ import annotations
