@@ -9,15 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Width = Annotated[float, Field(gt=0)]
 
 
-class BonusConfig(BaseModel):
+class SourceConfig(BaseModel):
     """What every source has. Its weight in the mix belongs to the stream, not here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    reads: str = Field("obs", min_length=1, description="channel that is looked at: obs, or what the world offers")
     gamma: float = Field(0.99, ge=0, le=1, description="discount of this reward, per step")
     episodic: bool = Field(False, description="whether the return of this reward ends with the episode")
     rescale: bool = Field(True, description="divide the reward by the running deviation of its discounted sum")
+
+    def channels(self) -> set[str]:
+        """All channels that a source with these settings looks at."""
+        return set()
+
+
+class BonusConfig(SourceConfig):
+    """What every source has that looks at one channel."""
+
+    reads: str = Field("obs", min_length=1, description="channel that is looked at: obs, or what the world offers")
 
     def channels(self) -> set[str]:
         """All channels that a source with these settings looks at."""

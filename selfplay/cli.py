@@ -195,7 +195,8 @@ def watch(
 
 @main.command()
 def envs() -> None:
-    """List the environments: size (of grids), time limit and mission."""
+    """List the environments: size (of grids), time limit and mission, and the features that can be rewarded."""
+    from envs.grid.features import FEATURES
     from envs.grid.levels import LEVELS
     from envs.grid.pool import FIRST, REFRESH, SIZE
     from envs.mujoco.worlds import WORLDS
@@ -220,6 +221,10 @@ def envs() -> None:
     click.echo(
         "module:Id-v0, such as gymnasium:CartPole-v1: any that Gymnasium knows; `selfplay check-env` looks at it."
     )
+    features = [("grid/…", name, feature.text) for name, feature in FEATURES.items()]
+    for name, world in WORLDS.items():
+        features += [(f"mujoco/{name}", key, feature.text) for key, feature in world().features().items()]
+    _print_table(("features of", "name", "what --set taught.features.weights=NAME=NUMBER,… weighs"), features)
 
 
 @main.command()

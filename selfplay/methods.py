@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from curiosity.catalogue import SOURCES
 from selfplay.environments import EVERY_FAMILY, FAMILIES, Family, MujocoSpec, family_of
-from selfplay.errors import UserError, unknown
+from selfplay.errors import UserError, nearest, unknown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -82,17 +82,13 @@ def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World
 
 def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.mujoco.coverage import Explored
-    from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
-    from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.rollout_world import MujocoWorld, offered_channels
     from envs.mujoco.tv import with_tv
     from envs.mujoco.worlds import WORLDS
     from envs.noisy_tv import TVSpec
 
-    offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
-    if missing := sorted(settings.read_channels - set(offered)):
-        expected = " or ".join(("obs", *offered))
-        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = {expected}")
+    _check_channels(settings.read_channels, offered_channels(WORLDS[spec.id]()), spec.id)
     maze = issubclass(WORLDS[spec.id], MazeWorld)
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
@@ -109,13 +105,20 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     return make_world
 
 
+def _check_channels(wanted: set[str], offered: Sequence[str], where: str) -> None:
+    """ValueError with the nearest one for a channel or a feature that the world does not have."""
+    for name in sorted(wanted - set(offered)):
+        near = nearest(name, offered)
+        hint = f"; did you mean {near!r}?" if near else f", expected reads or keys = {' or '.join(('obs', *offered))}"
+        raise ValueError(f"rewards: {where} has no channel {name!r}{hint}")
+
+
 def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.outside.world import OutsideWorld
 
     if settings.tv != "off":
         raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
-    if missing := sorted(settings.read_channels - {"obs"}):
-        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = obs")
+    _check_channels(settings.read_channels, (), spec.id)
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=not training)
@@ -124,11 +127,17 @@ def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], W
 
 
 def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
+    from envs.grid.channels import CHANNELS
     from envs.grid.coverage import Explored
+    from envs.grid.features import FEATURES
     from envs.grid.fixed_levels import FixedLevels
     from envs.grid.tv import with_tv
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
+
+    _check_channels(settings.read_channels, (*CHANNELS, *FEATURES), spec.id)
+    if TVSpec.parse(settings.tv).on and (measured := sorted(settings.read_channels & FEATURES.keys())):
+        raise ValueError(f"tv: beside a TV {measured[0]!r} is not measured in grids (expected tv=off)")
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         channels = settings.channels if training else ()

@@ -62,7 +62,7 @@ def test_commands_compose_rewards_and_say_what_is_wrong(tmp_path):
         (["--tv", ""], "'' is none of off, ride"),
         (["--set", "tv_hidden=true"], "there is no TV to hide"),
         (["--set", "bonus.icm.betta=1"], "did you mean 'bonus.icm.beta'"),
-        (["--set", "bonus.counts.reads=positron", "--reward", "counts=1"], "say 'position'"),
+        (["--set", "bonus.counts.reads=positron", "--reward", "counts=1"], "did you mean 'position'"),
     ):
         refused = CliRunner().invoke(main, [*run[:-2], "--run-dir", str(tmp_path / "other"), *option])
         assert refused.exit_code == 2

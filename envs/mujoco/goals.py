@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from envs.mujoco.world import Moment, World
+from envs.mujoco.world import Feature, Moment, World
 from envs.ruler import STRAIGHT, Ruler
 
 if TYPE_CHECKING:
@@ -105,6 +105,16 @@ class GoalWorld(World):
 
     def terminated(self, now: Moment) -> np.ndarray:
         return self.reached(self.achieved(now.qpos), now.goal)
+
+    def features(self) -> dict[str, Feature]:
+        return {
+            "goal_distance": Feature("to the goal, straight, of several things the farthest (m)", self._goal_distance)
+        }
+
+    def _goal_distance(self, now: Moment) -> np.ndarray:
+        way = now.goal - self.achieved(now.qpos)
+        parts = [way[:, self.places[part]].reshape(len(way), -1, 2) for part in self.parts]
+        return np.linalg.norm(np.concatenate(parts, axis=1), axis=2).max(axis=1)
 
     def draw_goal(self, qpos: np.ndarray, draws: Draws) -> np.ndarray:
         """Drawn anew where it is reached already: uniform among the others."""

@@ -20,6 +20,8 @@ from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import LONGEST, episode_frames, heatmap
+from selfplay.rewards.classifier import GoalClassifier
+from selfplay.rewards.examples import examples_of
 from selfplay.rewards.streams import bonuses, make_streams, surroundings
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
@@ -48,10 +50,11 @@ class PPOStage:
     """
 
     def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(6)]
         self.config = config
         self.world = make_world(config.num_envs, seeds[3], True)
         self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
+        self._examples_seed = seeds[5]
         world = self.world
         self.compared_by = (*(["eval/success"] if world.succeeds else []), "eval/return", "eval/length")
         told = surroundings(
@@ -99,6 +102,14 @@ class PPOStage:
             bonus["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
         if rescaled:
             bonus["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
+        if "classifier" in names:
+            of = "train/classifier/"
+            beside = ["rollout/success"] if self.world.succeeds else []
+            words = "C of what is visited, share of true successes it misses (known, visited), true success"
+            charts["goal classifier"] = {
+                words: [f"{of}{m}" for m in ("confidence", "missed", "missed_visited")] + beside
+            }
+            charts["goal classifier"]["loss (nats)"] = [f"{of}loss"]
         if "tv" in self.world.columns:
             charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
             if self.world.press_action is not None:
@@ -111,6 +122,8 @@ class PPOStage:
 
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
+        if self.iterations == 0:
+            self._teach()
         self.learner.progress = progress
         physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
         blown_up = physics.unstable if physics is not None else 0
@@ -126,6 +139,17 @@ class PPOStage:
         self.iterations += 1
         self._last |= {key: value for key, value in scalars.items() if key.startswith("rollout/")}
         return Report(scalars)
+
+    def _teach(self) -> None:
+        """Show a goal classifier its examples, before anything is played."""
+        for stream in self.learner.streams:
+            if isinstance(stream.source, GoalClassifier):
+                examples = examples_of(
+                    stream.source.config,
+                    lambda count: self.make_world(count, self._world_seed, True),
+                    self._examples_seed,
+                )
+                stream.source.teach(examples)
 
     def _explored(self, batch: Transitions) -> dict[str, float]:
         """Where the player went, and what the TV did to it."""
