@@ -38,6 +38,7 @@ setup(
         "selfplay.rewards",
         "selfplay.stages",
         "selfplay.studies",
+        "selfplay.transfer",
     ],
     package_dir={"": "."},
     package_data={"selfplay.label": ["web/*"]},
