@@ -15,6 +15,7 @@ from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
 from selfplay.label.command import label
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
+from selfplay.report.command import report
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
 
@@ -30,6 +31,7 @@ main.add_command(bench)
 main.add_command(finetune)
 main.add_command(study)
 main.add_command(label)
+main.add_command(report)
 
 
 @main.command()

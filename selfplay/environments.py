@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from envs.grid.levels import LevelSpec
+    from envs.ruler import Ruler
 
 Family = Literal["grid", "mujoco"]
 FAMILIES: tuple[Family, ...] = ("grid", "mujoco")
@@ -47,3 +48,14 @@ def family_of(spec: LevelSpec | MujocoSpec) -> Family:
 def full_name(spec: LevelSpec | MujocoSpec) -> str:
     """As Gymnasium knows it, such as "grid/DoorKey-8x8-v0"."""
     return f"{family_of(spec)}/{spec.id}"
+
+
+def ruler_of(name: str) -> Ruler:
+    """How far goals are in the environment called `name`."""
+    from envs.mujoco.worlds import GOAL_WORLDS
+    from envs.ruler import STEPS
+
+    spec = find_environment(name)
+    if isinstance(spec, MujocoSpec) and spec.id in GOAL_WORLDS:
+        return GOAL_WORLDS[spec.id].ruler
+    return STEPS

@@ -78,6 +78,23 @@ def median_time_estimate(times: ArrayLike, reached: ArrayLike, *, resamples: int
     return _estimate(found, drawn, runs.alone)
 
 
+def curve_band(
+    values: ArrayLike, average: Average = iqm, *, resamples: int = 1000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The interval of the average curve at each of its points: low [P], high [P]; None with one seed.
+
+    values: [seeds, P] or [pretraining seeds, downstream seeds, P]. A seed is drawn with its whole curve.
+    """
+    values = np.asarray(values, float)
+    runs = _Runs(values[:, None] if values.ndim == 2 else values)
+    if runs.alone:
+        return None
+    parts = runs.drawn(resamples, np.random.default_rng(seed))
+    drawn = np.concatenate([average(part.swapaxes(1, 2)) for part in parts])
+    low, high = np.array([percentiles(column, column) for column in drawn.T]).T
+    return low, high
+
+
 def profile_band(
     scores: ArrayLike, thresholds: ArrayLike, *, resamples: int = 2000, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

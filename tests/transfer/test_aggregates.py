@@ -9,7 +9,7 @@ from scipy.stats import mannwhitneyu, trim_mean
 
 from selfplay.studies.statistics import iqm, mean
 from selfplay.transfer.aggregates import optimality_gap, performance_profile, probability_of_improvement
-from selfplay.transfer.bootstrap import difference, estimate, improvement, profile_band
+from selfplay.transfer.bootstrap import curve_band, difference, estimate, improvement, profile_band
 from selfplay.transfer.curves import normalised
 
 
@@ -111,6 +111,14 @@ def test_difference_and_profile_band():
     assert share.tolist() == performance_profile(a.ravel(), [0.5, 1.0, 1.5]).tolist()
     assert (low[0], high[0], low[2], high[2]) == (1, 1, 0, 0)
     assert low[1] < share[1] < high[1]
+
+
+def test_curve_band_draws_a_seed_with_its_whole_curve():
+    low, high = curve_band([[0.0, 1], [1, 0]], lambda x: x.mean(-1))
+    assert (low.tolist(), high.tolist()) == ([0, 0], [1, 1])
+    low, high = curve_band(np.random.default_rng(0).normal(size=(30, 4, 2)), lambda x: x.mean(-1))
+    np.testing.assert_allclose(high - low, 2 * 1.96 / np.sqrt(120), rtol=0.25)
+    assert curve_band([[0.0, 1]]) is None
 
 
 def test_the_same_seed_gives_the_same_bits_and_parts_do_not_matter(monkeypatch):
