@@ -82,7 +82,7 @@ def test_an_export_and_the_readers_own_words(folder, tmp_path, fake):
     (tmp_path / "small/README.md").write_text(readme.replace("\n\n## Claims", words))
     page = check_page(write_page([tmp_path / "small"], tmp_path / "page.html").read_text())
     assert "Written *after*." in page.text
-    assert ["First: x.a <b>.", "second line"] == page.items[:2]
+    assert page.items[:2] == ["First: x.a <b>.", "second line"]
     assert len([alt for alt in page.labels if "over env steps" in alt]) == 3  # from the archive
 
 
@@ -105,7 +105,7 @@ def test_what_is_missing_is_said(tmp_path, fake):
 
 
 def test_refusals(folder, tmp_path):
-    with pytest.raises(UserError, match="is a study .expected it alone"):
+    with pytest.raises(UserError, match="alone, or runs only"):
         write_page([folder, folder / "x.a/s0"])
     (folder / "results.json").write_text('{"study": 1}')
     with pytest.raises(UserError, match=r"results.json is not the report of a study: KeyError"):
