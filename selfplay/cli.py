@@ -18,6 +18,7 @@ from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked
 from selfplay.report.command import report
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
+from selfplay.transfer.command import compare
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +33,7 @@ main.add_command(finetune)
 main.add_command(study)
 main.add_command(label)
 main.add_command(report)
+main.add_command(compare)
 
 
 @main.command()

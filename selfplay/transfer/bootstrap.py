@@ -12,7 +12,7 @@ One pretraining seed says nothing about another: then there is no interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +49,28 @@ def difference(
     left: ArrayLike, right: ArrayLike, average: Average = iqm, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
     """average(left) − average(right), each resampled on its own; both on the same tasks, of either shape."""
+    return contrast(left, right, np.subtract, average, resamples=resamples, seed=seed)
+
+
+def contrast(
+    left: ArrayLike,
+    right: ArrayLike,
+    combine: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    average: Average = iqm,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """combine(average(left), average(right)), such as `curves.transfer_ratio` of areas; see `difference`.
+
+    Raises:
+        ValueError: `combine` does, for the data or for one of the resamples: then there is no interval either.
+    """
     a, b = _pair(left, right)
     rng = np.random.default_rng(seed)
     parts = zip(a.drawn(resamples, rng, b.flat.size), b.drawn(resamples, rng, a.flat.size), strict=True)
-    drawn = (average(x.reshape(len(x), -1)) - average(y.reshape(len(y), -1)) for x, y in parts)
-    return _estimate(float(average(a.flat.ravel()) - average(b.flat.ravel())), drawn, a.alone or b.alone)
+    drawn = (combine(average(x.reshape(len(x), -1)), average(y.reshape(len(y), -1))) for x, y in parts)
+    return _estimate(float(combine(average(a.flat.ravel()), average(b.flat.ravel()))), drawn, a.alone or b.alone)
 
 
 def improvement(left: ArrayLike, right: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
