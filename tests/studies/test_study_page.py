@@ -1,13 +1,17 @@
 """The page on a study: everything is in it, nothing is outside, and what came out contrary is as plain as the rest."""
 
 import json
+import shutil
+import sys
 
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("jinja2", reason="pages need the extra 'report'")
 
 from page_checks import check_page
 
+from selfplay.cli import main
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_json
 from selfplay.report.claims import bar, interval_of
@@ -133,3 +137,40 @@ def test_bars():
 def test_words():
     assert to_html("a **b** `c<d`\n\n[link](x)") == "<p>a <strong>b</strong> <code>c&lt;d</code></p>\n<p>link</p>"
     assert section("# t\n\n## Other\n\nx\n", "What it says") is None
+
+
+def test_the_command(folder, tmp_path, monkeypatch):
+    done = CliRunner().invoke(main, ["report", str(folder), "--out", str(tmp_path / "page.html")])
+    assert (done.exit_code, done.output) == (0, f"{tmp_path / 'page.html'}\n")
+    for name in [name for name in sys.modules if name.startswith("selfplay.report.page")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = CliRunner().invoke(main, ["report", str(folder)])
+    line = "error: report needs the package jinja2: pip install 'selfplay[report]'\n"
+    assert (done.exit_code, done.output) == (
+        2,
+        line,
+    )
+
+
+def test_on_a_phone_only_tables_scroll_and_nothing_is_refused(folder, tmp_path):
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright, of the extra 'test', drives the browser"
+    )
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium here to open the page in")
+    path, said = write_page([folder], tmp_path / "page.html"), []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 360, "height": 800})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: said.append(request.url) if request.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        tables = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].some(each => each.scrollWidth > each.clientWidth)"
+        )
+        browser.close()
+    assert (width, tables, said) == (360, True, [])
