@@ -30,22 +30,29 @@ def grouped(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, A
     return {word: claims for word, claims in found.items() if claims}
 
 
+def told(interval: Interval, alone: bool) -> str:
+    """What was found; alone: of one seed, whose interval would be a point that looks like certainty."""
+    text = shown(interval)
+    return f"{text.partition(' [')[0]} (one seed: no interval)" if alone else text
+
+
 def _claim(verdict: Mapping[str, Any]) -> dict[str, Any]:
     registered = _REGISTERED.fullmatch(verdict["registered"])
     interval = interval_of(verdict["found"]) if verdict["found"] else None
+    alone = 1 in verdict["seeds"]
     claim = {
         "text": verdict["claim"],
         "kind": verdict["kind"],
         "compared": registered["compared"] if registered else verdict["registered"],
         "expected": registered["expected"] if registered else "",
         "condition": registered["condition"] if registered else None,
-        "found": shown(interval) if interval else "nothing yet",
+        "found": "nothing yet" if interval is None else told(interval, alone),
         "probability": verdict["probability_left_above_right"],
         "seeds": " and ".join(map(str, dict.fromkeys(verdict["seeds"]))),
         "note": verdict["note"],
         "bar": None,
     }
-    if interval and registered:
+    if interval and registered and not alone:
         claim["bar"] = bar(interval, Expected.parse(registered["expected"]))
     return claim
 

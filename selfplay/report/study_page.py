@@ -15,11 +15,10 @@ from selfplay.config import flatten
 from selfplay.errors import UserError
 from selfplay.jsonfile import read_lines
 from selfplay.report.charts import Curves, dots_chart, highlight_chart
-from selfplay.report.claims import grouped, interval_of
+from selfplay.report.claims import grouped, interval_of, told
 from selfplay.report.words import section
 from selfplay.runlog import METRICS
 from selfplay.studies.archive import ARCHIVE
-from selfplay.studies.readme import shown
 from selfplay.studies.records import REGISTERED
 from selfplay.studies.runs import curve
 
@@ -131,7 +130,7 @@ def _measure(name: str, how: str, results: Mapping[str, Any], groups: Mapping[st
             values, censored = [v["low"] for v in seeds.values()], [v["censored"] for v in seeds.values()]
             rows[_short(group, arm)] = (values, censored, interval)
             number = len(values)
-            found = shown(interval) if number > 1 else f"{cell(interval.found_low)} (one seed: no interval)"
+            found = told(interval, number == 1)
             each = ", ".join(("≥ " if cut else "") + cell(v) for v, cut in zip(values, censored, strict=True))
             table.append({"arm": arm, "found": found, "seeds": number, "each": each})
         if rows:

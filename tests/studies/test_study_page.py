@@ -96,6 +96,8 @@ def test_one_seed_is_said_to_be_one(tmp_path, fake):
     page = check_page(write_page([tmp_path / "one"]).read_text())
     assert "One seed of each arm: no interval" in page.text
     assert page.tables[0][1][1] == "0.8 (one seed: no interval)"
+    assert "found -0.5 (one seed: no interval)" in page.text
+    assert not [label for label in page.labels if label.startswith("expected")]
 
 
 def test_what_is_missing_is_said(tmp_path, fake):
