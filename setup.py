@@ -11,6 +11,7 @@ TEST = ["jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-ba
 LABEL = ["jinja2", "starlette", "uvicorn"]
 REPORT = ["jinja2"]
 DEV = ["mypy", "ruff"]
+CLUSTER = ["ray"]
 BENCH = ["envpool", "navix", "stable-baselines3"]
 
 setup(
@@ -29,6 +30,7 @@ setup(
         "envs.grid.levels",
         "envs.mujoco",
         "envs.mujoco.worlds",
+        "envs.outside",
         "selfplay",
         "selfplay.bench",
         "selfplay.bench.peers",
@@ -61,6 +63,6 @@ setup(
         "tensorboard",
         "torch",
     ],
-    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL, "report": REPORT},
+    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL, "report": REPORT, "cluster": CLUSTER},
     entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
 )

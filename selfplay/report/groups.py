@@ -143,7 +143,7 @@ def _labels(groups: Sequence[Sequence[LoggedRun]]) -> list[str]:
     labels = []
     for name, key in zip(short, keys, strict=True):
         others = [other for other, same in zip(keys, short, strict=True) if same == name and other is not key]
-        differing = [k for k in key if any(other.get(k) != key[k] for other in others) and not isinstance(key[k], list)]
+        differing = [k for k in key if any(other.get(k) != key[k] for other in others) and k != "parents"]
         told = ", ".join(f"{k.removeprefix('settings.')}={_plain(key[k])}" for k in differing[:4])
         labels.append(f"{name}, {told}" if told else name)
     twice = {label for label in labels if labels.count(label) > 1}

@@ -61,7 +61,7 @@ class AliceBob:
         sees, moves = self.field.observation_space, self.field.action_space
         says = Moves(self.field.action_space, config.game.stop, _stop_chance(config)).space
         told = surroundings(sees, says, seeds[6], device, pixels=self.field.pixels)
-        wants = make_streams(config.rewards, config.bonus, config.alice.gamma, told)
+        wants = make_streams(config.rewards, (config.bonus,), config.alice.gamma, told)
         self.alice = Learner(sees, says, config.alice, wants, seed=seeds[2], device=device)
         payoff = [Stream(TaskReward(), weight=1.0, gamma=config.bob.gamma)]
         self.bob = Learner(sees, moves, config.bob, payoff, seed=seeds[3], device=device)

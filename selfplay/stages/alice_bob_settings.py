@@ -30,7 +30,7 @@ class AliceBobConfig(BaseModel):
     @field_validator("rewards")
     @classmethod
     def _rewards(cls, rewards: tuple[str, ...]) -> tuple[str, ...]:
-        parse_rewards(rewards)
+        parse_rewards(rewards, taught=False)
         return rewards
 
 

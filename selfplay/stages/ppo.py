@@ -69,7 +69,7 @@ class PPOStage:
     def streams(self, told: Surroundings) -> list[Stream]:
         """What the learner is paid for."""
         config = self.config
-        return make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
+        return make_streams(config.rewards, (config.bonus, config.taught), config.ppo.gamma, told, config.rescale_task)
 
     @property
     def charts(self) -> Layout:
@@ -203,6 +203,8 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
+        if not getattr(self.world, "resumes", True):
+            self.rollout.start(self.world, None)  # episodes of somebody else's worlds cannot be kept
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
         self._searchable = bool(searchable)
         if self.explores:

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from selfplay.card import card, wilson, write_card
 from selfplay.errors import UserError
+from selfplay.report.groups import read_groups
 from selfplay.report.page import write_page
 
 SETTINGS = {"num_envs": 8, "rewards": ["task=1"], "eval_episodes": 100, "ppo": {"clip": 0.2}}
@@ -66,6 +67,17 @@ def test_seeds_are_taken_together_and_configurations_are_told_apart(make, tmp_pa
     assert found.startswith("0.6 [0.")
     assert "(5 seeds)" in page.text
     assert "One seed:" not in page.text
+
+
+def test_other_rewards_are_told_apart(make):
+    runs = [make("a", [0, 0.5]), make("b", [0, 0.5])]
+    record = json.loads((runs[1] / "config.json").read_text())
+    record["config"]["settings"]["rewards"] = ["task=1", "icm=0.1"]
+    (runs[1] / "config.json").write_text(json.dumps(record))
+    assert [group.label for group in read_groups(runs)] == [
+        "ppo on grid/Empty-5x5-v0, rewards=task=1",
+        "ppo on grid/Empty-5x5-v0, rewards=task=1,icm=0.1",
+    ]
 
 
 def test_a_comparison_with_one_seed_is_said_to_be_one(make, tmp_path):
