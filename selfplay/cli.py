@@ -17,8 +17,10 @@ from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
 from selfplay.label.command import label
 from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Commands, Seconds, checked_env, fits
+from selfplay.report.command import report
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
+from selfplay.transfer.command import compare
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +34,8 @@ main.add_command(bench)
 main.add_command(finetune)
 main.add_command(study)
 main.add_command(label)
+main.add_command(report)
+main.add_command(compare)
 main.add_command(check_env)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
+from selfplay.card import CARD, write_card
 from selfplay.config import flatten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
@@ -114,7 +115,9 @@ def run_stage(
         if saved is None and begin is not None:
             begin(stage)
         if saved is None or saved.step < steps:
+            (path / CARD).unlink(missing_ok=True)  # it spoke of fewer steps
             _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures)
+        write_card(path)
     if not quiet:
         from selfplay.summary import print_summary
 
