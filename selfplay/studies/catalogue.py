@@ -16,6 +16,7 @@ STUDIES: dict[str, str] = {
     "exploration": "selfplay.studies.exploration",
     "noisy-tv": "selfplay.studies.noisy_tv",
     "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
+    "preferences": "selfplay.studies.preferences",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""

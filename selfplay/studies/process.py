@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -42,6 +43,7 @@ class Worker:
         request = {
             "method": run.method, "env": run.env, "steps": run.steps, "seed": task.seed,
             "overrides": dict(run.overrides), "run_dir": str(task.folder), "threads": threads,
+            "begins": None if run.begins is None else dataclasses.asdict(run.begins),
             "checkpoint_seconds": checkpoint_seconds,
         }  # fmt: skip
         self.task = task
