@@ -16,7 +16,19 @@ from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
 from selfplay.label.command import label
-from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Commands, Seconds, checked_env, fits
+from selfplay.options import (
+    AT_LEAST_1,
+    COUNT,
+    ENV_KWARGS,
+    LABELS,
+    SEED,
+    TEACHER,
+    Commands,
+    Seconds,
+    checked_env,
+    fits,
+    label_pairs,
+)
 from selfplay.report.command import report
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
@@ -66,6 +78,8 @@ main.add_command(check_env)
     metavar="SPEC",
     help="A noisy TV: trigger,content,extent,place, such as remote,k30,view,everywhere.  [default: off]",
 )
+@LABELS
+@TEACHER
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
@@ -88,6 +102,8 @@ def train(
     run_dir: Path | None,
     rewards: tuple[str, ...],
     tv: str | None,
+    labels: int | None,
+    teacher: str | None,
     pairs: tuple[str, ...],
     threads: int | None,
     device: str,
@@ -111,6 +127,7 @@ def train(
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])
+    overrides |= label_pairs(labels, teacher, overrides)
     from selfplay.train import run_training
 
     run_training(

@@ -111,6 +111,8 @@ def run_stage(
         }
         stage = build_stage(method, spec, settings, seed, device)
         resumed = folder.start(config, threads=threads)
+        if hasattr(stage, "keep_in"):
+            stage.keep_in(folder.path)
         saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
         if saved is None and begin is not None:
             begin(stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from selfplay.pictures import LONGEST, episode_frames, heatmap
 from selfplay.rewards.classifier import GoalClassifier
 from selfplay.rewards.examples import examples_of
 from selfplay.rewards.streams import bonuses, make_streams, surroundings
+from selfplay.stages.asking import CHARTS as PREFERENCE_CHARTS
+from selfplay.stages.asking import labelling_of, waits
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
@@ -50,10 +53,10 @@ class PPOStage:
     """
 
     def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(6)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
         self.config = config
         self.world = make_world(config.num_envs, seeds[3], True)
-        self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
+        self.make_world, self._eval_seed, self.world_seed = make_world, seeds[2], seeds[3]
         self._examples_seed = seeds[5]
         world = self.world
         self.compared_by = (*(["eval/success"] if world.succeeds else []), "eval/return", "eval/length")
@@ -67,6 +70,7 @@ class PPOStage:
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, seeds[0])
+        self.labelling = labelling_of(self, seeds[6]) if config.asks else None
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
@@ -110,6 +114,8 @@ class PPOStage:
                 words: [f"{of}{m}" for m in ("confidence", "missed", "missed_visited")] + beside
             }
             charts["goal classifier"]["loss (nats)"] = [f"{of}loss"]
+        if self.labelling is not None:
+            charts["preferences"] = dict(PREFERENCE_CHARTS)
         if "tv" in self.world.columns:
             charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
             if self.world.press_action is not None:
@@ -132,7 +138,10 @@ class PPOStage:
         scalars = self._explored(batch)
         if physics is not None:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
-        scalars |= prefixed("train", self.learner.update(batch))
+        if self.labelling is not None:
+            scalars |= prefixed("preferences", self.labelling.lesson(self.learner.as_played(batch), progress))
+        if self.labelling is None or not waits(self.labelling, self.learner.streams):
+            scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
             scalars["rollout/episodes"] = float(len(episodes.returns))
@@ -146,10 +155,15 @@ class PPOStage:
             if isinstance(stream.source, GoalClassifier):
                 examples = examples_of(
                     stream.source.config,
-                    lambda count: self.make_world(count, self._world_seed, True),
+                    lambda count: self.make_world(count, self.world_seed, True),
                     self._examples_seed,
                 )
                 stream.source.teach(examples)
+
+    def keep_in(self, folder: Path) -> None:
+        """`folder` is the run's own."""
+        if self.labelling is not None:
+            self.labelling.keep_in(folder / "preferences")
 
     def _explored(self, batch: Transitions) -> dict[str, float]:
         """Where the player went, and what the TV did to it."""
@@ -175,7 +189,7 @@ class PPOStage:
             return {}
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
         if self._searchable:
-            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
+            world = self.make_world(min(LEVELS, self.config.eval_episodes), self.world_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
                     scores["coverage/states"] = episode_state_coverage(world, self.learner, self._eval_seed)
@@ -186,7 +200,7 @@ class PPOStage:
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
-        world = self.make_world(episodes, self._world_seed, False)
+        world = self.make_world(episodes, self.world_seed, False)
         with self.learner.aside(seed):
             return {"task": summary(first_episodes(world, self.learner, seed, deterministic))}
 
@@ -206,7 +220,7 @@ class PPOStage:
 
     def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
         """One episode frame by frame, at most `longest` steps of it."""
-        world = self.make_world(1, self._world_seed, False)
+        world = self.make_world(1, self.world_seed, False)
         if not hasattr(world, "frame"):
             raise NotImplementedError("this world has no pictures")
         with self.learner.aside(seed):
@@ -214,7 +228,7 @@ class PPOStage:
 
     def fresh_worlds(self, count: int) -> World:
         """`count` worlds of the run's level, as evaluations play in: beside the training and without its channels."""
-        return self.make_world(count, self._world_seed, False)
+        return self.make_world(count, self.world_seed, False)
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""
@@ -232,6 +246,8 @@ class PPOStage:
             "covered_split": np.cumsum([len(part) for part in self._covered], dtype=np.int64),
         }
         state |= prefixed("learner", self.learner.state_dict())
+        if self.labelling is not None:
+            state |= prefixed("labelling", self.labelling.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
 
     def load_state_dict(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
@@ -239,6 +255,8 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
+        if self.labelling is not None:
+            self.labelling.load_state_dict(under("labelling", state))
         if not getattr(self.world, "resumes", True):
             self.rollout.start(self.world, None)  # episodes of somebody else's worlds cannot be kept
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])

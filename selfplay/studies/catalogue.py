@@ -17,6 +17,7 @@ STUDIES: dict[str, str] = {
     "goal-classifier": "selfplay.studies.goal_classifier",
     "noisy-tv": "selfplay.studies.noisy_tv",
     "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
+    "preferences": "selfplay.studies.preferences",
     "reward-hacking": "selfplay.studies.reward_hacking",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
 }

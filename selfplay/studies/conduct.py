@@ -27,6 +27,9 @@ def show_plan(study: Study, tasks: Sequence[Task]) -> None:
         expected_config(study.arm(arm), 0)
         sets = "".join(f" --set {key}={value}" for key, value in run.overrides.items())
         click.echo(f"arm    {arm}: {run.method} --env {run.env} --steps {run.steps}{sets}")
+        if run.begins is not None:
+            first = "".join(f" --set {key}={value}" for key, value in run.begins.overrides.items())
+            click.echo(f"       from {run.begins.method} --env {run.begins.env} --steps {run.begins.steps}{first}")
     for task in tasks:
         state = "finished" if finished(task) else "begun" if task.folder.exists() else "to do"
         click.echo(f"run    {task.folder}: {state}")
