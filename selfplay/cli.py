@@ -13,6 +13,7 @@ from selfplay import __version__
 from selfplay.bench.command import bench
 from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
+from selfplay.imitation.commands import clone, dpo, record
 from selfplay.label.command import label
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
 from selfplay.studies.command import study
@@ -28,6 +29,9 @@ def main() -> None:
 
 main.add_command(bench)
 main.add_command(finetune)
+main.add_command(record)
+main.add_command(clone)
+main.add_command(dpo)
 main.add_command(study)
 main.add_command(label)
 

@@ -34,6 +34,9 @@ _ROWS = {
     "curriculum/trivial": "share of her goals that are trivial",
     "coverage/positions": "share of the reachable cells that an episode visits",
     "coverage/states": "share of all reachable states that an episode visits",
+    "heldout/loss": "loss on what is held out (nats)",
+    "heldout/accuracy": "accuracy on what is held out",
+    "heldout/rmse": "error of the mean action on what is held out",
     "train/leash/kl_per_episode": "KL to the policy it began as (nats an episode)",
     "train/leash/beta": "what a nat of it costs",
     "tv/in_view": "share of steps in front of the TV",
@@ -69,7 +72,7 @@ def print_summary(path: Path) -> None:
     for tag, words in _ROWS.items():
         values = [line[tag] for line in metrics if line.get(tag) is not None]
         if values:
-            tail = values[-1:] if tag.startswith("eval/") else values[-max(1, len(values) // 20) :]
+            tail = values[-1:] if tag.startswith(("eval/", "heldout/")) else values[-max(1, len(values) // 20) :]
             table.add_row(words.format(f"{ruler.name}, {ruler.unit}"), f"{values[0]:.3g}", f"{np.mean(tail):.3g}")
     console.print(table, highlight=False)
     for tag, text in _alarms(metrics).items():
