@@ -225,8 +225,11 @@ def methods(method: str | None, env: str | None) -> None:
     from selfplay.methods import method_settings
 
     settings = method_settings(method, {}, family_of(find_environment(checked_env(env) or "grid/Empty-5x5-v0")))
-    defaults = flatten(settings)
-    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(type(settings)).items()]
+    from selfplay.stages.fitted_settings import is_fitted, used
+
+    defaults, kind = flatten(settings), type(settings)
+    known = used(kind) if is_fitted(kind) else keys(kind)
+    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in known.items()]
     _print_table(("setting", "default", ""), rows)
 
 

@@ -63,6 +63,8 @@ def run_dpo(
     """
     limit_spinning()
     parent = find_parent(run, None)
+    if parent.ppo.memory != "none":
+        raise UserError(f"dpo: '{run}' has a memory, and what it remembers where a clip begins is not known")
     answers = _answers(Places(parent.path).ledger if ledger is None else ledger, run, teacher)
     spec = find_environment(parent.record["config"]["env"])
     base: Any = find_method(METHOD).defaults(parent.family)

@@ -26,6 +26,7 @@ from gymnasium import spaces
 from selfplay.jsonfile import plain, write_bytes
 
 FORMAT = "selfplay episodes 1"
+_HEADER = "selfplay"
 _STEPS, _ENDS = ("obs", "action", "task_reward"), ("last_obs", "length", "terminated", "truncated")
 _KINDS = {"task_reward": "float32", "length": "int64", "terminated": "bool", "truncated": "bool", "success": "bool"}
 
@@ -102,8 +103,8 @@ def save_episodes(path: Path, episodes: Episodes) -> None:
     """Write the file, durable and whole when this returns; it replaces what was there. OSError where it cannot be."""
     arrays = {name: np.ascontiguousarray(array) for name, array in _arrays(episodes).items()}
     about = json.dumps(plain(episodes.about), allow_nan=False)
-    header = {"format": FORMAT, "about": about, "sha256": _digest(arrays, about)}
-    write_bytes(path, safetensors.numpy.save(arrays, header))
+    header = json.dumps({"format": FORMAT, "about": about, "sha256": _digest(arrays, about)})
+    write_bytes(path, safetensors.numpy.save(arrays, {_HEADER: header}))  # one entry: safetensors shuffles several
 
 
 def load_episodes(path: Path) -> Episodes:
@@ -114,7 +115,7 @@ def load_episodes(path: Path) -> Episodes:
         raise ValueError(f"'{path}' cannot be read: {error.strerror}") from None
     try:
         length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])["__metadata__"]
+        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][_HEADER])
         arrays = safetensors.numpy.load(content)
         kind, about, digest = header["format"], header["about"], header["sha256"]
     except (ValueError, KeyError, TypeError, safetensors.SafetensorError):

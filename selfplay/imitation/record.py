@@ -38,7 +38,7 @@ def run_record(
     force: bool = False,
     threads: int | None = None,
 ) -> tuple[Path, Episodes]:
-    """Play `episodes` episodes with the newest checkpoint of `run` and write them to `out`, durable when this returns.
+    """Play `episodes` episodes with the newest checkpoint of `run` and write them to `out`; where they are, and they.
 
     out: by default `episodes.safetensors` in the run folder, for Alice `episodes-alice.safetensors`. env: another
     environment. player: of a game, Bob on the task (the default) or Alice's own turns. force: replace a file.

@@ -65,7 +65,10 @@ class DPOStage(FittedStage):
         self._give((~pairs.held_out).nonzero()[:, 0], pairs.held_out.nonzero()[:, 0], per_pass)
 
     def objective(self, units: Tensor) -> tuple[Tensor, dict[str, tuple[Tensor, float]]]:
-        """Nats a comparison; accuracy over those that are not equal; how many nats a clip is likelier than it was."""
+        """Nats a comparison; of those that are not equal the accuracy, and by how many nats its two clips are likelier.
+
+        These are sums of log π / π_ref over the steps of the better clip (chosen) and of the other one (rejected).
+        """
         pairs, fit = self._pairs, self.config.fit
         columns, place = torch.unique(torch.cat([pairs.left[units], pairs.right[units]]), return_inverse=True)
         mask, reference = pairs.steps.mask[:, columns], self._reference[:, columns]
@@ -82,18 +85,19 @@ class DPOStage(FittedStage):
         loss = preference_loss(left, right, target, bias).mean()
         decided = target != 0.5
         agreed = (((left - right).sign() * (target - 0.5).sign() + 1) / 2)[decided]
-        moved = torch.where(mask, log_prob - reference, 0.0).sum(0)
-        return loss, {
-            "loss": (loss, float(len(units))),
-            "accuracy": (agreed.sum() / max(len(agreed), 1), float(len(agreed))),
-            "likelier": (moved.mean(), float(len(columns))),
-        }
+        moved = torch.where(mask, log_prob - reference, 0.0).sum(0)[place].view(2, -1)
+        better = (target < 0.5).long()[None]
+        chosen, rejected = (moved.gather(0, row)[0, decided] for row in (better, 1 - better))
+        told = {"accuracy": agreed, "chosen": chosen, "rejected": rejected}
+        sums = {name: (values.sum() / max(len(values), 1), float(len(values))) for name, values in told.items()}
+        return loss, {"loss": (loss, float(len(units))), **sums}
 
     @property
     def told(self) -> dict[str, str]:
         return {
             "accuracy": "share of the comparisons that the policy would answer alike",
-            "likelier": "by how much a clip is likelier than under RUN's policy (nats)",
+            "chosen": "by how much the better clip is likelier than under RUN's policy (nats)",
+            "rejected": "by how much the other one is (nats)",
         }
 
     def state_dict(self) -> dict[str, torch.Tensor | np.ndarray]:

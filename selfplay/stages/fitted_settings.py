@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -80,6 +80,11 @@ FittedConfig = GridCloneConfig | MujocoCloneConfig | GridDPOConfig | MujocoDPOCo
 
 _WORLD = ("levels", "segments", "view_size", "tv", "tv_hidden", "eval_episodes")
 _SHAPE = ("hidden", "activation", "critic", "normalise_obs", "log_std", "memory")
+
+
+def is_fitted(config: type[BaseModel]) -> TypeGuard[type[FittedConfig]]:
+    """Whether these settings are of a stage that learns from a file."""
+    return issubclass(config, FittedConfig)
 
 
 def used(config: type[FittedConfig]) -> dict[str, Any]:
