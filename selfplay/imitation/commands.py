@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from selfplay.errors import UserError
 from selfplay.options import AT_LEAST_1, COUNT, SEED, Seconds, checked_env, fits
 
 _FITTED = (
@@ -34,7 +35,8 @@ def _fitted(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option("--expert", is_flag=True, help="No RUN: the shortest ways to success in grid --env.")
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
 @click.option(
     "--episodes", type=COUNT, callback=fits, default=100, show_default=True, help="Episodes, or Alice's turns."
@@ -43,16 +45,19 @@ def _fitted(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the player.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
 @click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Of an expert: segments or view_size.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: RUN/episodes.safetensors]")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def record(
-    run: Path,
+    run: Path | None,
+    expert: bool,
     env: str | None,
     episodes: int,
     player: str | None,
     seed: int,
     threads: int | None,
     deterministic: bool,
+    pairs: tuple[str, ...],
     out: Path | None,
     force: bool,
 ) -> None:
@@ -60,16 +65,30 @@ def record(
 
     Alice's are her turns, as Bob would have seen them with the goal that she set; her STOP is left out.
     """
-    from selfplay.rundir import find_run
-
-    run = find_run(run)
+    if expert == (run is not None):
+        raise UserError("record: expected a RUN, or --expert with --env and --out")
     env = checked_env(env)
-    from selfplay.imitation.record import run_record
+    if run is None:
+        if env is None or out is None or player is not None or deterministic:
+            raise UserError("--expert: expected --env and --out, and neither --player nor --deterministic")
+        from selfplay.config import parse_pairs
+        from selfplay.imitation.record import run_expert
 
-    path, played = run_record(
-        run, out, env, episodes=episodes, player=player, seed=seed, deterministic=deterministic, force=force,
-        threads=threads,
-    )  # fmt: skip
+        path, played = run_expert(env, out, episodes=episodes, seed=seed, overrides=parse_pairs(pairs), force=force)
+    else:
+        from selfplay.rundir import find_run
+
+        if pairs:
+            raise UserError(
+                f"--set {pairs[0]}: what a run sees is what it learnt with (expected it with --expert only)"
+            )
+        run = find_run(run)
+        from selfplay.imitation.record import run_record
+
+        path, played = run_record(
+            run, out, env, episodes=episodes, player=player, seed=seed, deterministic=deterministic, force=force,
+            threads=threads,
+        )  # fmt: skip
     solved = "" if played.success is None else f", {played.success.mean():.0%} of them a success"
     click.echo(f"{path}: {len(played)} episodes of {played.length.sum():,} steps{solved}")
 

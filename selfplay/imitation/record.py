@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfplay.environments import family_of, find_environment, full_name
-from selfplay.errors import UserError
+from selfplay.errors import UserError, unknown
 from selfplay.evaluate import load_run
 from selfplay.finetune import METHOD, finetune_settings
 from selfplay.imitation.episodes import Episodes, save_episodes, space_facts
 from selfplay.imitation.recording import record_alice, record_policy
 from selfplay.lineage import Parent, find_parent
+from selfplay.methods import method_settings, world_maker
 from selfplay.rundir import commit, versions
 from selfplay.stages.alice_bob import AliceBob
 from selfplay.stages.ppo import PPOStage
@@ -19,6 +20,7 @@ from selfplay.train import build_stage
 
 if TYPE_CHECKING:
     import gymnasium
+    from pydantic import BaseModel
 
     from selfplay.stages.finetune import FinetuneStage
 
@@ -49,10 +51,7 @@ def run_record(
     name = "episodes-alice.safetensors" if player == "alice" else "episodes.safetensors"
     parent = find_parent(run, player)
     path = parent.path / name if out is None else out
-    if path.exists() and not force:
-        raise UserError(f"--out: '{path}' is there already (expected another name, or --force to replace it)")
-    if not path.parent.is_dir():
-        raise UserError(f"--out: there is no folder '{path.parent}'")
+    _check_free(path, force)
     stage, config = load_run(run, env, threads)
     facts = {"player": parent.player, "seed": seed, "deterministic": deterministic, "run_seed": config["seed"]}
     try:
@@ -73,6 +72,54 @@ def run_record(
         raise UserError(f"--episodes {episodes}: so many do not fit into memory: {error}") from None
     write(path, played)
     return path, played
+
+
+def run_expert(
+    env: str,
+    out: Path,
+    *,
+    episodes: int = 100,
+    seed: int = 1_000_000,
+    overrides: dict[str, str] | None = None,
+    force: bool = False,
+) -> tuple[Path, Episodes]:
+    """As `run_record`, of the shortest ways to success in fresh levels of grid `env`.
+
+    overrides: `segments` and `view_size`, what is seen; by default as for `train ppo`.
+    """
+    from envs.errors import UnmeasurableError
+    from envs.grid.world import GridWorld
+    from selfplay.imitation.expert import record_expert
+
+    _check_free(out, force)
+    try:
+        spec = find_environment(env)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if family_of(spec) != "grid":
+        raise UserError(f"--env {env}: an expert's way is known in grid worlds only, expected grid/…")
+    for key in overrides or {}:
+        if key not in ("segments", "view_size"):
+            raise UserError(f"--set: {unknown('setting of an expert', key, ('segments', 'view_size'))}")
+    settings: Any = method_settings("ppo", overrides or {}, "grid")
+    try:
+        world = world_maker(spec, settings)(episodes, 0, False)
+        assert isinstance(world, GridWorld)
+        played = record_expert(world, seed, {
+            "player": "expert", "seed": seed, "deterministic": False, "run_seed": 0, "lineage": [],
+            **_facts(spec, world.observation_space, world.action_space, settings),
+        })  # fmt: skip
+    except (ValueError, UnmeasurableError) as error:
+        raise UserError(str(error)) from None
+    write(out, played)
+    return out, played
+
+
+def _check_free(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise UserError(f"--out: '{path}' is there already (expected another name, or --force to replace it)")
+    if not path.parent.is_dir():
+        raise UserError(f"--out: there is no folder '{path.parent}'")
 
 
 def write(path: Path, played: Episodes) -> None:
@@ -98,14 +145,21 @@ def bob_alone(parent: Parent, env: str | None = None) -> FinetuneStage:
 def _about(parent: Parent, env: str | None, sees: gymnasium.Space, does: gymnasium.Space) -> dict[str, Any]:
     """The header of a file of episodes of `parent`."""
     spec = find_environment(env or parent.record["config"]["env"])
-    settings = parent.settings.model_dump(mode="json")
+    return {
+        **_facts(spec, sees, does, parent.settings),
+        "lineage": parent.lineage(parent.newest()),
+    }
+
+
+def _facts(spec: Any, sees: gymnasium.Space, does: gymnasium.Space, settings: BaseModel) -> dict[str, Any]:
+    """What any file of episodes says of itself."""
+    values = settings.model_dump(mode="json")
     return {
         "env": full_name(spec),
         "family": family_of(spec),
         "sees": space_facts(sees),
         "does": space_facts(does),
-        "world": {key: settings[key] for key in SEEN if key in settings},
-        "lineage": parent.lineage(parent.newest()),
+        "world": {key: values[key] for key in SEEN if key in values},
         "versions": versions(),
         "commit": commit(),
     }

@@ -109,7 +109,7 @@ def test_continuous_actions_come_to_their_mean_and_deviation():
     """InvertedPendulum's bounds are ±3 N: in the policy's units a third. Of one observation, the moments are all."""
     action = np.random.default_rng(0).normal(0.6, 0.3, (400, 1)).astype(np.float32)
     stage = stage_for(
-        "mujoco/InvertedPendulum-v5", {"fit.epochs": "500", "fit.learning_rate": "0.003", "ppo.normalise_obs": "false"},
+        "mujoco/InvertedPendulum-v5", {"fit.epochs": "500", "fit.learning_rate": "0.01", "ppo.normalise_obs": "false"},
         episodes_of(np.ones((400, 4), np.float32), action, [100] * 4),
     )  # fmt: skip
     while not stage.finished:

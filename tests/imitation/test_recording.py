@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from envs.errors import UnmeasurableError
 from envs.grid.field import GridField
 from envs.grid.levels import level_spec
+from envs.grid.oracle import shortest_to_reward
 from envs.grid.world import GridWorld
 from envs.mujoco.rollout_world import MujocoWorld
 from selfplay.cli import main
@@ -16,6 +18,7 @@ from selfplay.core.streams import Stream
 from selfplay.errors import UserError
 from selfplay.game.config import GameConfig
 from selfplay.imitation.episodes import Episodes, load_episodes, save_episodes
+from selfplay.imitation.expert import record_expert
 from selfplay.imitation.record import run_record
 from selfplay.imitation.recording import record_alice, record_policy
 from selfplay.rewards.task import TaskReward
@@ -119,6 +122,23 @@ def test_alices_turns_lead_to_the_goal_that_is_seen(mode):
         assert matched
 
 
+@pytest.mark.parametrize("name", ["Empty-5x5-v0", "DoorKey-5x5-v0"])
+def test_an_expert_takes_a_shortest_way(name):
+    """From each level as it began to its success, in as many steps as the oracle counts at once: 5 in Empty-5x5."""
+    world = GridWorld(level_spec(name), 6)
+    played = record_expert(world, 3, {})
+    again = GridWorld(level_spec(name), 6)
+    again.reset(3)
+    shortest = shortest_to_reward(again.engine.state, rule=again.engine.spec.rule)
+    assert (played.length == shortest).all()
+    assert played.success.all()
+    if name == "Empty-5x5-v0":
+        assert (shortest == 5).all()
+    else:
+        with pytest.raises(UnmeasurableError, match="random"):
+            record_expert(GridWorld(level_spec("Dynamic-Obstacles-5x5-v0"), 2), 0, {})
+
+
 def test_a_file_comes_back_and_a_touched_one_does_not(tmp_path):
     path, episodes = tmp_path / "some.safetensors", made_up(success=np.array([True, False, True]))
     save_episodes(path, episodes)
@@ -184,6 +204,8 @@ def test_a_file_is_not_replaced_unasked(tmp_path):
         (["--env", "grid/Empty-6x6-v1", "--force"], "nearest is"),
         (["--episodes", "0"], "not a positive whole number"),
         (["--episode", "3"], "did you mean '--episodes'?"),
+        (["--expert"], "expected a RUN, or --expert"),
+        (["--set", "view_size=3"], "expected it with --expert only"),
     ):
         result = CliRunner().invoke(main, ["record", str(run), *arguments])
         assert result.exit_code == 2, result.output
