@@ -10,6 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").r
 TEST = ["jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-baselines3", "starlette", "uvicorn"]
 LABEL = ["jinja2", "starlette", "uvicorn"]
 DEV = ["mypy", "ruff"]
+CLUSTER = ["ray"]
 BENCH = ["envpool", "navix", "stable-baselines3"]
 
 setup(
@@ -28,6 +29,7 @@ setup(
         "envs.grid.levels",
         "envs.mujoco",
         "envs.mujoco.worlds",
+        "envs.outside",
         "selfplay",
         "selfplay.bench",
         "selfplay.bench.peers",
@@ -59,6 +61,6 @@ setup(
         "tensorboard",
         "torch",
     ],
-    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL},
+    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL, "cluster": CLUSTER},
     entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
 )

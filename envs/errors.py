@@ -26,3 +26,7 @@ class UnstablePhysicsError(RuntimeError):
     def __init__(self, message: str, ids: np.ndarray) -> None:
         super().__init__(message)
         self.ids = ids
+
+
+class OutsideError(RuntimeError):
+    """Something went wrong in an environment of somebody else's; the message names it, what was done and where."""

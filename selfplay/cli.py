@@ -11,11 +11,13 @@ import click
 
 from selfplay import __version__
 from selfplay.bench.command import bench
+from selfplay.check_env import check_env
+from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
 from selfplay.imitation.commands import clone, dpo, record
 from selfplay.label.command import label
-from selfplay.options import AT_LEAST_1, COUNT, SEED, Commands, Seconds, checked_env, fits
+from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Commands, Seconds, checked_env, fits
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
 
@@ -34,11 +36,18 @@ main.add_command(clone)
 main.add_command(dpo)
 main.add_command(study)
 main.add_command(label)
+main.add_command(check_env)
 
 
 @main.command()
 @click.argument("method", metavar="METHOD")
-@click.option("--env", required=True, metavar="ID", help="Environment, such as grid/DoorKey-6x6-v0 (`selfplay envs`).")
+@click.option(
+    "--env",
+    required=True,
+    metavar="ID",
+    help="Environment, such as grid/DoorKey-6x6-v0 (`selfplay envs`), or module:Id-v0 for any that Gymnasium knows.",
+)
+@ENV_KWARGS
 @click.option("--steps", type=COUNT, default="1M", show_default=True, help="Env steps of all players: 5M, 300k, 1e6.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--num-envs", type=COUNT, help="Worlds side by side.  [default: the method's]")
@@ -72,6 +81,7 @@ main.add_command(label)
 def train(
     method: str,
     env: str,
+    env_kwargs: tuple[str, ...],
     steps: int,
     seed: int,
     num_envs: int | None,
@@ -92,7 +102,7 @@ def train(
 
     if method not in METHODS:
         raise UserError(unknown("method", method, METHODS))
-    env = checked_env(env) or env
+    env = checked_env(env, EVERY_FAMILY, env_kwargs) or env
     from selfplay.environments import family_of, find_environment
 
     family = family_of(find_environment(env))
@@ -121,6 +131,7 @@ def train(
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
+@ENV_KWARGS
 @click.option("--episodes", type=COUNT, callback=fits, help="Fresh episodes.  [default: 512, of MuJoCo's worlds 32]")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
@@ -130,6 +141,7 @@ def train(
 def evaluate(
     run: Path,
     env: str | None,
+    env_kwargs: tuple[str, ...],
     episodes: int | None,
     seed: int,
     threads: int | None,
@@ -141,7 +153,7 @@ def evaluate(
     from selfplay.rundir import find_run
 
     run = find_run(run)
-    env = checked_env(env)
+    env = checked_env(env, EVERY_FAMILY, env_kwargs)
     from selfplay.evaluate import run_evaluation
 
     run_evaluation(
@@ -153,6 +165,7 @@ def evaluate(
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one it was trained on]")
+@ENV_KWARGS
 @click.option("--episodes", type=AT_LEAST_1, default=3, show_default=True, help="Episodes, or rounds of the game.")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
 @click.option("--longest", type=AT_LEAST_1, default=1000, show_default=True, help="Steps of an episode that are shown.")
@@ -162,6 +175,7 @@ def evaluate(
 def watch(
     run: Path,
     env: str | None,
+    env_kwargs: tuple[str, ...],
     episodes: int,
     seed: int,
     longest: int,
@@ -173,7 +187,7 @@ def watch(
     from selfplay.rundir import find_run
 
     run = find_run(run)
-    env = checked_env(env)
+    env = checked_env(env, EVERY_FAMILY, env_kwargs)
     from selfplay.watch import run_watch
 
     click.echo(
@@ -207,6 +221,9 @@ def envs() -> None:
     )
     worlds = [(f"mujoco/{name}", f"{world.max_steps}", world.mission) for name, world in WORLDS.items()]
     _print_table(("id", "max. steps", "mission"), worlds, right=(1,))
+    click.echo(
+        "module:Id-v0, such as gymnasium:CartPole-v1: any that Gymnasium knows; `selfplay check-env` looks at it."
+    )
 
 
 @main.command()
@@ -223,10 +240,11 @@ def methods(method: str | None, env: str | None) -> None:
     from selfplay.config import flatten, keys
     from selfplay.environments import family_of, find_environment
     from selfplay.methods import method_settings
-
-    settings = method_settings(method, {}, family_of(find_environment(checked_env(env) or "grid/Empty-5x5-v0")))
     from selfplay.stages.fitted_settings import is_fitted, used
 
+    settings = method_settings(
+        method, {}, family_of(find_environment(checked_env(env, EVERY_FAMILY) or "grid/Empty-5x5-v0"))
+    )
     defaults, kind = flatten(settings), type(settings)
     known = used(kind) if is_fitted(kind) else keys(kind)
     rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in known.items()]

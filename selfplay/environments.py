@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from envs.grid.levels import LevelSpec
+    from envs.outside.spec import OutsideSpec
 
-Family = Literal["grid", "mujoco"]
+Family = Literal["grid", "mujoco", "outside"]
 FAMILIES: tuple[Family, ...] = ("grid", "mujoco")
+"""Those of our own."""
+EVERY_FAMILY: tuple[Family, ...] = (*FAMILIES, "outside")
+"""And what `module:Id-v0` names, any environment that Gymnasium knows."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,22 @@ class MujocoSpec:
     id: str
 
 
-def find_environment(name: str) -> LevelSpec | MujocoSpec:
-    """The environment called `name`, with or without its family's name in front.
+if TYPE_CHECKING:
+    Environment = LevelSpec | MujocoSpec | OutsideSpec
+
+
+def find_environment(name: str) -> Environment:
+    """The environment called `name`, with or without its family's name in front; `module:Id-v0?key=value` outside.
 
     ValueError with the nearest id where there is none.
     """
+    if ":" in name.partition("?")[0]:
+        from envs.outside.make import registered
+        from envs.outside.spec import parse
+
+        outside = parse(name)
+        registered(outside)
+        return outside
     family, slash, _ = name.partition("/")
     if slash and family not in FAMILIES:
         nearest = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
@@ -39,11 +54,12 @@ def find_environment(name: str) -> LevelSpec | MujocoSpec:
     return level_spec(name)
 
 
-def family_of(spec: LevelSpec | MujocoSpec) -> Family:
+def family_of(spec: Environment) -> Family:
     """The family that an environment is of."""
-    return "mujoco" if isinstance(spec, MujocoSpec) else "grid"
+    return "mujoco" if isinstance(spec, MujocoSpec) else "outside" if hasattr(spec, "gymnasium_id") else "grid"
 
 
-def full_name(spec: LevelSpec | MujocoSpec) -> str:
-    """As Gymnasium knows it, such as "grid/DoorKey-8x8-v0"."""
-    return f"{family_of(spec)}/{spec.id}"
+def full_name(spec: Environment) -> str:
+    """As `find_environment` takes it, such as "grid/DoorKey-8x8-v0" or "gymnasium:CartPole-v1"."""
+    family = family_of(spec)
+    return spec.id if family == "outside" else f"{family}/{spec.id}"

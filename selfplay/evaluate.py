@@ -14,8 +14,8 @@ from selfplay.methods import find_method
 from selfplay.rundir import find_run, read_record
 from selfplay.threads import limit_spinning, physical_cores, set_threads
 
-EPISODES: dict[Family, int] = {"grid": 512, "mujoco": 32}
-"""How many an evaluation takes: a step of physics costs as much as dozens on a grid."""
+EPISODES: dict[Family, int] = {"grid": 512, "mujoco": 32, "outside": 32}
+"""How many an evaluation takes: a step of physics, or of Python, costs as much as dozens on a grid."""
 
 _WAY_BACK = {
     "returned": "brought back to Alice's start, from her ends",

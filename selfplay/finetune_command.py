@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from selfplay.options import AT_LEAST_1, COUNT, SEED, Seconds, checked_env
+from selfplay.environments import EVERY_FAMILY
+from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Seconds, checked_env
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Environment.  [default: the one RUN was trained on]")
+@ENV_KWARGS
 @click.option("--steps", type=COUNT, default="1M", show_default=True, help="Env steps, beside those of RUN.")
 @click.option("--player", metavar="bob|alice", help="Whose policy, where RUN is a game.  [default: bob]")
 @click.option(
@@ -41,6 +43,7 @@ from selfplay.options import AT_LEAST_1, COUNT, SEED, Seconds, checked_env
 def finetune(
     run: Path,
     env: str | None,
+    env_kwargs: tuple[str, ...],
     steps: int,
     player: str | None,
     keep: str | None,
@@ -63,7 +66,7 @@ def finetune(
     from selfplay.rundir import find_run
 
     run = find_run(run)
-    env = checked_env(env)
+    env = checked_env(env, EVERY_FAMILY, env_kwargs)
     from selfplay.config import parse_pairs
 
     more = [f"rewards={','.join(rewards)}"] if rewards else []

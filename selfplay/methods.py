@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from curiosity.catalogue import SOURCES
-from selfplay.environments import FAMILIES, Family, MujocoSpec
+from selfplay.environments import EVERY_FAMILY, FAMILIES, Family, MujocoSpec, family_of
 from selfplay.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from envs.grid.levels import LevelSpec
     from envs.mujoco.field import MujocoField
+    from envs.outside.spec import OutsideSpec
     from selfplay.core.collect import World
+    from selfplay.environments import Environment
     from selfplay.game.field import CurriculumField
     from selfplay.stages.alice_bob_settings import AliceBobConfig, MujocoAliceBobConfig
     from selfplay.stages.base import Stage
@@ -34,14 +36,14 @@ class Method:
 
     description: str
     defaults: Callable[[Family], BaseModel]
-    build: Callable[[LevelSpec | MujocoSpec, BaseModel, int, str], Stage]
-    families: tuple[Family, ...] = FAMILIES
+    build: Callable[[Environment, BaseModel, int, str], Stage]
+    families: tuple[Family, ...] = EVERY_FAMILY
 
 
 def _ppo_defaults(family: Family) -> PPOStageConfig:
-    from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig
+    from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig, OutsideStageConfig
 
-    return MujocoStageConfig() if family == "mujoco" else GridStageConfig()
+    return {"grid": GridStageConfig, "mujoco": MujocoStageConfig, "outside": OutsideStageConfig}[family]()
 
 
 def _curious_defaults(bonus: str, family: Family) -> BaseModel:
@@ -54,19 +56,19 @@ def _random_defaults(family: Family) -> BaseModel:
     return base.model_copy(update={"ppo": still} | ({"coverage": True} if family == "grid" else {}))
 
 
-def _ppo(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+def _ppo(spec: Environment, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.ppo import PPOStage
 
     return PPOStage(world_maker(spec, settings), settings, seed, device)
 
 
 def _finetune_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.finetune_settings import GridFinetuneConfig, MujocoFinetuneConfig
+    from selfplay.stages.finetune_settings import GridFinetuneConfig, MujocoFinetuneConfig, OutsideFinetuneConfig
 
-    return MujocoFinetuneConfig() if family == "mujoco" else GridFinetuneConfig()
+    return {"grid": GridFinetuneConfig, "mujoco": MujocoFinetuneConfig, "outside": OutsideFinetuneConfig}[family]()
 
 
-def _finetune(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+def _finetune(spec: Environment, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.finetune import FinetuneStage
 
     return FinetuneStage(world_maker(spec, settings), settings, seed, device)
@@ -78,7 +80,7 @@ def _clone_defaults(family: Family) -> BaseModel:
     return MujocoCloneConfig() if family == "mujoco" else GridCloneConfig()
 
 
-def _clone(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+def _clone(spec: Environment, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.clone import CloneStage
 
     return CloneStage(world_maker(spec, settings), settings, seed, device)
@@ -90,15 +92,16 @@ def _dpo_defaults(family: Family) -> BaseModel:
     return MujocoDPOConfig() if family == "mujoco" else GridDPOConfig()
 
 
-def _dpo(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+def _dpo(spec: Environment, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.dpo import DPOStage
 
     return DPOStage(world_maker(spec, settings), settings, seed, device)
 
 
-def world_maker(spec: LevelSpec | MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World]:
     """(num_envs, seed, training) -> the worlds of a stage of one learner."""
-    return _mujoco_worlds(spec, settings) if isinstance(spec, MujocoSpec) else _grid_worlds(spec, settings)
+    makers = {"grid": _grid_worlds, "mujoco": _mujoco_worlds, "outside": _outside_worlds}
+    return makers[family_of(spec)](spec, settings)  # type: ignore[operator]
 
 
 def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
@@ -130,6 +133,20 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     return make_world
 
 
+def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], World]:
+    from envs.outside.world import OutsideWorld
+
+    if settings.tv != "off":
+        raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
+    if missing := sorted(settings.read_channels - {"obs"}):
+        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = obs")
+
+    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+        return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=not training)
+
+    return make_world
+
+
 def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.grid.coverage import Explored
     from envs.grid.fixed_levels import FixedLevels
@@ -153,20 +170,22 @@ def _alice_bob_defaults(family: Family) -> BaseModel:
     return MujocoAliceBobConfig() if family == "mujoco" else GridAliceBobConfig()
 
 
-def _alice_bob(spec: LevelSpec | MujocoSpec, settings, seed: int, device: str) -> Stage:
+def _alice_bob(spec: Environment, settings, seed: int, device: str) -> Stage:
     from selfplay.stages.alice_bob import AliceBob
 
     return AliceBob(*field_maker(spec, settings), seed, device)
 
 
-def field_maker(spec: LevelSpec | MujocoSpec, settings) -> tuple[Callable[[int, int], CurriculumField], AliceBobConfig]:
+def field_maker(spec: Environment, settings) -> tuple[Callable[[int, int], CurriculumField], AliceBobConfig]:
     """(num_envs, seed) -> the worlds of a game, and its settings with what they leave to the world."""
     if isinstance(spec, MujocoSpec):
         return _mujoco_fields(spec, settings)
 
     def make_field(num_envs: int, field_seed: int) -> CurriculumField:
         from envs.grid.field import GridField
+        from envs.grid.levels import LevelSpec
 
+        assert isinstance(spec, LevelSpec)
         seen = settings.segments, settings.view_size
         return GridField(spec, num_envs, field_seed, *seen, goal=True, parts=settings.game.goal)
 
@@ -174,7 +193,11 @@ def field_maker(spec: LevelSpec | MujocoSpec, settings) -> tuple[Callable[[int, 
 
 
 def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], MujocoField], MujocoAliceBobConfig]:
-    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none."""
+    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none.
+
+    The task stays what it is whatever the game asks for; the way to either is shown. A flag says which it is only where
+    Bob learns both.
+    """
     from envs.mujoco.field import MujocoField
     from envs.mujoco.worlds import GOAL_WORLDS
 
@@ -184,10 +207,11 @@ def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], Muj
     kind = GOAL_WORLDS[spec.id]
     game = settings.game.in_world(kind.max_steps, kind.task)
     try:
-        world = kind(game.goal)
+        world = kind(shown=(*game.goal, *kind.task))
     except ValueError as error:
         raise ValueError(f"game.goal: {error}") from None
-    return partial(MujocoField, world), settings.model_copy(update={"game": game})
+    make_field = partial(MujocoField, world, parts=game.goal, flag=game.target_share > 0)
+    return make_field, settings.model_copy(update={"game": game})
 
 
 METHODS: dict[str, Method] = {
@@ -195,6 +219,7 @@ METHODS: dict[str, Method] = {
         "asymmetric self-play: Alice proposes goals by doing, Bob learns to match her",
         _alice_bob_defaults,
         _alice_bob,
+        FAMILIES,
     ),
     "ppo": Method("proximal policy optimisation on the task's own reward", _ppo_defaults, _ppo),
     "random": Method(
@@ -212,8 +237,8 @@ CONTINUATIONS: dict[str, Method] = {
     "finetune": Method(
         "ppo that goes on from the policy of another run: selfplay finetune RUN", _finetune_defaults, _finetune
     ),
-    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone),
-    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo),
+    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone, FAMILIES),
+    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo, FAMILIES),
 }
 """Name to method of those that begin with a run or a file, each of which is a command of its own."""
 
@@ -227,7 +252,10 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
 
     method = find_method(name)
     if family not in method.families:
-        raise UserError(f"{name} has no {family} worlds (expected one of {', '.join(method.families)}/…)")
+        raise UserError(
+            f"{name} does not play in environments from outside: it sets goals and sets worlds back, which Gymnasium "
+            f"has no words for (expected a world of {', '.join(method.families)}/…)"
+        )
     base = method.defaults(family)
     here = keys(type(base))
     for other in method.families:
@@ -235,7 +263,7 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
         if key := next((key for key in overrides if key not in here and key in elsewhere), None):
             raise UserError(
                 f"--set: '{key}' is a setting of {other} worlds, {family} worlds have no such thing "
-                f"(`selfplay methods {name} --env {family}/…` lists what they have)"
+                f"(`selfplay methods {name} --env ID` lists what they have)"
             )
     return apply_overrides(type(base), overrides, base=base)
 

@@ -39,7 +39,9 @@ class Commands(click.Group):
             sys.exit(130)
         except RuntimeError as error:
             errors = sys.modules.get("envs.errors")  # importing it here would load gymnasium for every --help
-            if errors is not None and isinstance(error, errors.LevelDrawingError | errors.UnstablePhysicsError):
+            if errors is not None and isinstance(
+                error, errors.LevelDrawingError | errors.UnstablePhysicsError | errors.OutsideError
+            ):
                 raise UserError(str(error)) from None
             raise
 
@@ -117,16 +119,38 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
 
 
-def checked_env(name: str | None, families: Sequence[str] = FAMILIES) -> str | None:
-    """`name`, if there is an environment of that name in one of `families`; with its namespace."""
+def checked_env(name: str | None, families: Sequence[str] = FAMILIES, kwargs: Sequence[str] = ()) -> str | None:
+    """`name`, if there is an environment of that name in one of `families`; with its namespace and its arguments."""
     if name is None:
+        if kwargs:
+            raise UserError(f"--env-kwargs {kwargs[0]}: expected --env module:Id-v0 as well")
         return None
     from selfplay.environments import family_of, find_environment, full_name
 
     try:
         spec = find_environment(name)
+        if kwargs and family_of(spec) != "outside":
+            raise ValueError(f"{full_name(spec)} takes no arguments (--env-kwargs {kwargs[0]})")
+        if kwargs:
+            spec = find_environment(f"{name}{'&' if '?' in name else '?'}{_query(kwargs)}")
         if family_of(spec) not in families:
             raise ValueError(f"{full_name(spec)} is not for this command, expected a {' or '.join(families)} world")
         return full_name(spec)
     except ValueError as error:
         raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
+
+
+def _query(pairs: Sequence[str]) -> str:
+    """KEY=VALUE pairs as they stand in an environment's name."""
+    import json
+    from urllib.parse import quote, urlencode
+
+    from envs.outside.spec import parse_kwargs
+
+    return urlencode([(key, json.dumps(value)) for key, value in parse_kwargs(pairs).items()], quote_via=quote)
+
+
+ENV_KWARGS = click.option(
+    "--env-kwargs", "env_kwargs", multiple=True, metavar="KEY=VALUE",
+    help="An argument that an environment from outside (module:Id-v0) is made with. Repeatable.",
+)  # fmt: skip

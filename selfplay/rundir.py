@@ -29,7 +29,9 @@ _MISSING = object()
 
 def default_run_dir(method: str, env: str, seed: int) -> Path:
     """`runs/alice-bob-DoorKey-6x6-s0` for method alice-bob on grid/DoorKey-6x6-v0 with seed 0."""
-    short = re.sub(r"-v\d+$", "", env.rsplit("/", 1)[-1])
+    place, _, arguments = env.partition("?")
+    short = re.sub(r"-v\d+$", "", place.rpartition(":")[2].rpartition("/")[2])
+    short = re.sub(r"[^\w.-]+", "-", f"{short}-{arguments}" if arguments else short).strip("-")
     return Path("runs") / f"{method}-{short}-s{seed}"
 
 

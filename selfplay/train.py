@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envs.errors import UnstablePhysicsError
+from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.config import flatten
-from selfplay.environments import MujocoSpec, family_of, find_environment, full_name
+from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.rundir import RunDir, default_run_dir
@@ -22,7 +22,7 @@ from selfplay.threads import limit_spinning, set_threads
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from envs.grid.levels import LevelSpec
+    from selfplay.environments import Environment
     from selfplay.progress import Progress
     from selfplay.stages.base import Stage
 
@@ -80,7 +80,7 @@ def run_training(
 
 def run_stage(
     method: str,
-    spec: LevelSpec | MujocoSpec,
+    spec: Environment,
     settings: BaseModel,
     path: Path,
     *,
@@ -158,6 +158,10 @@ def _train(
         raise UserError(
             f"physics blew up after {stage.steps:,} steps: {str(error).partition(';')[0]}; another --seed may not"
         ) from None
+    except OutsideError as error:
+        raise UserError(
+            f"{error}; after {stage.steps:,} steps of training (`selfplay check-env` looks closer)"
+        ) from None
     except FloatingPointError as error:
         raise UserError(
             f"training diverged after {stage.steps:,} steps: {error}; try a smaller learning rate"
@@ -175,7 +179,7 @@ def _set_threads(threads: int | None, record: dict[str, Any] | None) -> int:
     return set_threads(threads if threads is not None or record is None else record["threads"])
 
 
-def build_stage(method: str, spec: LevelSpec | MujocoSpec, settings: BaseModel, seed: int, device: str) -> Stage:
+def build_stage(method: str, spec: Environment, settings: BaseModel, seed: int, device: str) -> Stage:
     """The stage of `method`; UserError where the settings do not fit the level or the device is not there."""
     if device != "cpu":
         import torch
@@ -186,7 +190,7 @@ def build_stage(method: str, spec: LevelSpec | MujocoSpec, settings: BaseModel, 
             raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from None
     try:
         return find_method(method).build(spec, settings, seed, device)
-    except ValueError as error:
+    except (ValueError, OutsideError) as error:
         raise UserError(str(error)) from None
     except MemoryError as error:
         raise UserError(f"the worlds and their buffers do not fit into memory: {error}") from None

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from selfplay.config import apply_overrides
-from selfplay.environments import family_of, find_environment, full_name
+from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError, nearest, unknown
 from selfplay.imitation.episodes import Episodes, load_episodes, space_facts
 from selfplay.methods import find_method, world_maker
@@ -55,7 +55,7 @@ def run_clone(
     family = family_of(spec)
     if family != about["family"]:
         raise UserError(f"--env {env}: '{file}' was recorded in {about['family']} worlds, expected {about['family']}/…")
-    base: Any = find_method(METHOD).defaults(family)
+    base: Any = fitted_defaults(METHOD, family)
     seen = {key: value for key, value in about["world"].items() if key in type(base).model_fields}
     try:
         base = type(base).model_validate(base.model_dump() | seen)
@@ -88,6 +88,14 @@ def run_clone(
     )  # fmt: skip
 
 
+def fitted_defaults(method: str, family: Family) -> Any:
+    """The settings of `method` in worlds of `family`; UserError where it has none."""
+    known = find_method(method)
+    if family not in known.families:
+        raise UserError(f"{method}: expected a world of {' or '.join(known.families)}, not one from {family}")
+    return known.defaults(family)
+
+
 def fitted_settings(method: str, base: FittedConfig, overrides: dict[str, str]) -> Any:
     """`base` with `overrides`; UserError for what does not fit, or means nothing where nothing is played."""
     known = used(type(base))
@@ -113,7 +121,9 @@ def fitting(episodes: Episodes, sees: gymnasium.Space, does: gymnasium.Space, na
     for words, space, key in (("shows", sees, "sees"), ("takes", does, "does")):
         here, there = space_facts(space), about[key]
         if about["player"] == "alice" and key == "sees" and there["kind"] == here["kind"]:
-            there = {**there, "values": there["values"][: len(here["values"])]}
+            width = len(here["values"])
+            if here["kind"] == "tokens" or len(there["values"]) == width + 1:  # of numbers the flag alone comes last
+                there = {**there, "values": there["values"][:width]}
         if here != there:
             raise UserError(f"'{name}' does not fit: this world {words} {_facts(here)}, there it was {_facts(there)}")
     width = (sees.shape or (0,))[0]

@@ -16,7 +16,7 @@ from envs.grid.levels.rules import RULE_OBSTACLES
 from selfplay.environments import MujocoSpec, find_environment, full_name
 from selfplay.errors import UserError, unknown
 from selfplay.finetune import SHAPE, recorded_parents
-from selfplay.imitation.clone import fitted_settings
+from selfplay.imitation.clone import fitted_defaults, fitted_settings
 from selfplay.imitation.record import SEEN
 from selfplay.label.events import Comparison, comparisons
 from selfplay.label.ledger import open_ledger
@@ -24,7 +24,7 @@ from selfplay.label.pairs import Pairs, load_pairs
 from selfplay.label.segments import ClipStore
 from selfplay.label.serve import Places
 from selfplay.lineage import find_parent
-from selfplay.methods import find_method, world_maker
+from selfplay.methods import world_maker
 from selfplay.rundir import default_run_dir
 from selfplay.stages.dpo import trained_steps
 from selfplay.threads import limit_spinning
@@ -67,7 +67,7 @@ def run_dpo(
         raise UserError(f"dpo: '{run}' has a memory, and what it remembers where a clip begins is not known")
     answers = _answers(Places(parent.path).ledger if ledger is None else ledger, run, teacher)
     spec = find_environment(parent.record["config"]["env"])
-    base: Any = find_method(METHOD).defaults(parent.family)
+    base: Any = fitted_defaults(METHOD, parent.family)
     theirs = {key: getattr(parent.settings, key) for key in SEEN if key in type(parent.settings).model_fields}
     shape = {key: getattr(parent.ppo, key) for key in (*SHAPE, "critic")}
     update = {key: value for key, value in theirs.items() if key in type(base).model_fields}

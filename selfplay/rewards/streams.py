@@ -10,34 +10,48 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from curiosity.catalogue import SOURCES
 from selfplay.errors import unknown
+from selfplay.rewards.catalogue import TAUGHT
 
 if TYPE_CHECKING:
     import gymnasium
     import numpy as np
 
+    from curiosity.catalogue import SourceEntry
+    from curiosity.config import BonusConfig
     from curiosity.source import RewardSource, Surroundings
     from selfplay.core.streams import Stream
 
 TASK, LEASH = "task", "leash"
 """The names of sources that are no bonus: the environment's own reward, and KL to a frozen policy."""
 
-BonusSettings: Any = create_model(  # type: ignore[call-overload]
-    "BonusSettings",
-    __config__=ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False),
-    **{name: (entry.config, entry.config()) for name, entry in SOURCES.items()},
-)
+
+def _settings(title: str, entries: Mapping[str, SourceEntry]) -> Any:
+    return create_model(  # type: ignore[call-overload]
+        title,
+        __config__=ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False),
+        **{name: (entry.config, entry.config()) for name, entry in entries.items()},
+    )
+
+
+BonusSettings: Any = _settings("BonusSettings", SOURCES)
 """The settings of every bonus, one group each: `bonus.icm.beta` and so on."""
+TaughtSettings: Any = _settings("TaughtSettings", TAUGHT)
+"""The settings of every reward that is taught, one group each: `taught.preferences.members` and so on."""
 
 
-def parse_rewards(rewards: Sequence[str]) -> dict[str, float]:
-    """`("task=1", "icm=0.01")` as a mapping from names to weights; `ValueError` for what cannot be meant."""
+def parse_rewards(rewards: Sequence[str], taught: bool = True) -> dict[str, float]:
+    """`("task=1", "icm=0.01")` as a mapping from names to weights; `ValueError` for what cannot be meant.
+
+    taught: whether rewards that are taught are among the possible ones.
+    """
     weights: dict[str, float] = {}
+    known = [TASK, *SOURCES, *(TAUGHT if taught else ())]
     for text in rewards:
         name, equals, number = (part.strip() for part in text.partition("="))
         if not equals:
             raise ValueError(f"{text!r} has no weight, expected NAME=WEIGHT such as {name or 'rnd'}=0.1")
-        if name != TASK and name not in SOURCES:
-            raise ValueError(unknown("reward", name, [TASK, *SOURCES]))
+        if name not in known:
+            raise ValueError(unknown("reward", name, known))
         if name in weights:
             raise ValueError(f"reward {name!r} is given twice, as {weights[name]:g} and as {number}")
         try:
@@ -51,20 +65,26 @@ def parse_rewards(rewards: Sequence[str]) -> dict[str, float]:
     return weights
 
 
-def privileged_channels(rewards: Sequence[str], bonus: BaseModel) -> set[str]:
-    """The channels beside "obs" that these bonuses look at."""
+def privileged_channels(rewards: Sequence[str], *settings: BaseModel) -> set[str]:
+    """The channels beside "obs" that these rewards look at. settings: groups that have them all, by name."""
     wanted: set[str] = set()
     for name in parse_rewards(rewards):
         if name != TASK:
-            wanted |= set(getattr(bonus, name).channels())
+            wanted |= set(_config(name, settings).channels())
     return wanted - {"obs"}
 
 
 def make_streams(
-    rewards: Sequence[str], bonus: BaseModel, gamma: float, surroundings: Surroundings, rescale_task: bool = False
+    rewards: Sequence[str],
+    settings: Sequence[BaseModel],
+    gamma: float,
+    surroundings: Surroundings,
+    rescale_task: bool = False,
 ) -> list[Stream]:
-    """One stream for each reward, in the order given. gamma, rescale_task: the task's; a bonus brings its own."""
-    from curiosity.catalogue import make_source
+    """One stream for each reward, in the order given.
+
+    settings: groups that have them all, by name. gamma, rescale_task: the task's; the others bring their own.
+    """
     from selfplay.core.streams import Stream
     from selfplay.rewards.task import TaskReward
 
@@ -73,10 +93,15 @@ def make_streams(
         if name == TASK:
             streams.append(Stream(TaskReward(), weight, gamma, rescale_task))
         else:
-            config = getattr(bonus, name)
-            source = make_source(name, config, surroundings)
+            config = _config(name, settings)
+            source = (SOURCES | TAUGHT)[name].build(config, surroundings)
             streams.append(Stream(source, weight, config.gamma, config.rescale))
     return streams
+
+
+def _config(name: str, settings: Sequence[BaseModel]) -> BonusConfig:
+    """The settings of the reward `name`, in whichever group has them."""
+    return next(getattr(group, name) for group in settings if name in type(group).model_fields)
 
 
 def bonuses(streams: Iterable[Stream]) -> list[RewardSource]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig
+from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig, OutsideStageConfig
 
 Part = Literal["encoder", "policy", "critic", "normaliser"]
 KEPT: tuple[Part, ...] = ("encoder", "policy", "normaliser")
@@ -55,4 +55,11 @@ class MujocoFinetuneConfig(MujocoStageConfig):
     leash: LeashConfig = LeashConfig()
 
 
-FinetuneConfig = GridFinetuneConfig | MujocoFinetuneConfig
+class OutsideFinetuneConfig(OutsideStageConfig):
+    """Everything `finetune` can be told of Gymnasium environments of somebody else's."""
+
+    keep: tuple[Part, ...] = Field(KEPT, description=_KEEP)
+    leash: LeashConfig = LeashConfig()
+
+
+FinetuneConfig = GridFinetuneConfig | MujocoFinetuneConfig | OutsideFinetuneConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,10 @@ class PPOStage:
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
     `Explored` (of its family) where it is measured where the player goes.
 
+    "coverage/positions" is a mean over episodes that ended. In MuJoCo's worlds they are those of as many steps as an
+    episode can have, rounded up to rollouts, and nothing is told before: short ones end in every rollout, long ones, of
+    worlds that began together, in a few, so that a mean over each rollout's would count them too little.
+
     Everything about maps and televisions is left out in worlds that have none.
     """
 
@@ -62,6 +67,8 @@ class PPOStage:
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
+        longest = world.env.max_steps if self.explores and hasattr(world, "env") else 1
+        self._covered: deque[np.ndarray] = deque(maxlen=-(-longest // config.rollout_steps))
         self._searchable = self.explores and isinstance(config, GridStageConfig)
         self._last: dict[str, float] = {}
         self._told_blank = False
@@ -69,7 +76,7 @@ class PPOStage:
     def streams(self, told: Surroundings) -> list[Stream]:
         """What the learner is paid for."""
         config = self.config
-        return make_streams(config.rewards, config.bonus, config.ppo.gamma, told, config.rescale_task)
+        return make_streams(config.rewards, (config.bonus, config.taught), config.ppo.gamma, told, config.rescale_task)
 
     @property
     def charts(self) -> Layout:
@@ -125,11 +132,14 @@ class PPOStage:
         scalars: dict[str, float] = {}
         if self.explores:
             found = self.world.drain()
-            if len(found["coverage"]):
-                scalars["coverage/positions"] = float(found["coverage"].mean())
+            self._covered.append(found["coverage"])
+            ended = np.concatenate(self._covered)
+            if len(ended) and len(self._covered) == self._covered.maxlen:
+                scalars["coverage/positions"] = float(ended.mean())
             self._visits += found["heat"]
         if "tv" in batch.channels:
-            scalars |= attention(batch, self.world.action_space, self.world.press_action)
+            actions, press = self.world.action_space, self.world.press_action
+            scalars |= attention(batch, actions, press, self.config.ppo.log_std)
             if self.iterations % _MEASURE_EVERY == 0:
                 factors = {source: self.learner.factor(source.name) for source in bonuses(self.learner.streams)}
                 scalars |= bonus_at_tv(self.learner.as_played(batch.to(self.learner.device)), factors)
@@ -194,6 +204,8 @@ class PPOStage:
         state: dict[str, torch.Tensor | np.ndarray] = {
             "counters": np.array([self.steps, self.iterations, self._searchable], np.int64),
             "visits": self._visits.copy(),
+            "covered": np.concatenate([np.zeros(0), *self._covered]),
+            "covered_split": np.cumsum([len(part) for part in self._covered], dtype=np.int64),
         }
         state |= prefixed("learner", self.learner.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
@@ -203,10 +215,15 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
+        if not getattr(self.world, "resumes", True):
+            self.rollout.start(self.world, None)  # episodes of somebody else's worlds cannot be kept
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
         self._searchable = bool(searchable)
         if self.explores:
             self._visits[:] = state["visits"]
+            split = np.asarray(state["covered_split"])
+            self._covered.clear()
+            self._covered.extend(np.split(np.asarray(state["covered"]), split[:-1]) if len(split) else [])
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only the policy: what the bonuses remember may be of worlds of another size."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from curiosity.catalogue import SOURCES
 from envs.noisy_tv import TVSpec
 from selfplay.core.config import PPOConfig
-from selfplay.rewards.streams import TASK, BonusSettings, parse_rewards, privileged_channels
+from selfplay.rewards.streams import BonusSettings, TaughtSettings, parse_rewards, privileged_channels
 
 
 class PPOStageConfig(BaseModel):
@@ -25,6 +28,7 @@ class PPOStageConfig(BaseModel):
     eval_episodes: int = Field(512, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
     bonus: BonusSettings = BonusSettings()
+    taught: TaughtSettings = TaughtSettings()
 
     @field_validator("rewards")
     @classmethod
@@ -46,12 +50,12 @@ class PPOStageConfig(BaseModel):
     @property
     def curious(self) -> bool:
         """Whether there is a bonus."""
-        return set(parse_rewards(self.rewards)) != {TASK}
+        return not SOURCES.keys().isdisjoint(parse_rewards(self.rewards))
 
     @property
     def read_channels(self) -> set[str]:
-        """What the bonuses look at beside the policy's observation."""
-        return privileged_channels(self.rewards, self.bonus)
+        """What the rewards look at beside the policy's observation."""
+        return privileged_channels(self.rewards, self.bonus, self.taught)
 
 
 class GridStageConfig(PPOStageConfig):
@@ -73,6 +77,11 @@ class GridStageConfig(PPOStageConfig):
         return tuple(sorted(self.read_channels | ({"position"} if self.explores else set())))
 
 
+_VECTORS = PPOConfig(
+    minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
+)  # fmt: skip
+
+
 class MujocoStageConfig(PPOStageConfig):
     """And what it is told by default of MuJoCo's worlds."""
 
@@ -86,6 +95,20 @@ class MujocoStageConfig(PPOStageConfig):
         description="measure the share of a maze's free cells that the agent's centre is in at some time of an "
         "episode; with a bonus always, where there is a maze",
     )
-    ppo: PPOConfig = PPOConfig(
-        minibatch_size=256, epochs=10, learning_rate=3e-4, entropy=0.0, activation="tanh", critic="own"
+    ppo: PPOConfig = _VECTORS
+
+
+class OutsideStageConfig(PPOStageConfig):
+    """And what it can be told of Gymnasium environments of somebody else's."""
+
+    num_envs: int = Field(16, ge=1, le=2**31 - 1, description="worlds stepped at once")
+    rollout_steps: int = Field(128, ge=1, description="steps of every world between two updates")
+    rescale_task: bool = Field(
+        True, description="divide the task's reward by the running deviation of its discounted sum"
     )
+    eval_episodes: int = Field(16, ge=0, le=2**31 - 1, description="episodes of an evaluation; 0: there is none")
+    success: bool = Field(False, description="an episode that terminates with a positive reward is a success")
+    vectorisation: Literal["auto", "own", "sync", "async"] = Field(
+        "auto", description="own: its vector entry point; sync: one after the other; async: a process each"
+    )
+    ppo: PPOConfig = _VECTORS.model_copy(update={"entropy": 0.01})

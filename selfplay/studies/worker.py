@@ -20,7 +20,8 @@ from typing import Any
 from selfplay.errors import UserError, one_line
 
 
-def _train(request: dict[str, Any]) -> dict[str, Any]:
+def train(request: dict[str, Any]) -> dict[str, Any]:
+    """Grant one request in this process; never raises."""
     from selfplay.train import run_training
 
     run_dir = Path(request.pop("run_dir"))
@@ -58,7 +59,7 @@ def main() -> None:
 
     threading.Thread(target=read, daemon=True).start()
     while (line := requests.get()) is not None:
-        answer = _train(json.loads(line))
+        answer = train(json.loads(line))
         busy.clear()
         print(json.dumps(answer), file=answers, flush=True)
 

@@ -1,0 +1,1 @@
+"""Any Gymnasium environment, of whoever wrote it, as a rollout sees worlds."""

@@ -1,0 +1,98 @@
+"""The commands in environments of somebody else's."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from selfplay.cli import main
+
+
+@pytest.fixture(autouse=True)
+def strange(monkeypatch, request, tmp_path):
+    monkeypatch.syspath_prepend(request.path.parent)
+    monkeypatch.chdir(tmp_path)
+
+
+def said(*args, code=0):
+    found = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert found.exit_code == code, found.output
+    return found.output
+
+
+COUNT = ("--env", "strange_envs:strange/Count-v0", "--env-kwargs", "goal=3", "--quiet", "--set", "eval_episodes=4")
+
+
+def test_check_env_of_a_sound_one():
+    found = json.loads(said("check-env", "strange_envs:strange/Count-v0", "--steps", 300, "--json"))
+    verdicts = {row["what"]: row["verdict"] for row in found["findings"]}
+    assert verdicts["playing"] == verdicts["seeds"] == verdicts["episodes"] == "fine"
+    assert "note" in next(row["words"] for row in found["findings"] if "text" in row["words"])
+    assert found["uses"] == {"ppo": True, "bonuses": True, "alice-bob": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Endless-v0?fault=nan", "step 3: the observation is not in"),
+        ("Endless-v0?fault=raise&goal=90", "the sky fell"),
+        ("Words-v0", "text is not seen"),
+        ("Unmade-v0", "no such plug"),
+    ],
+)
+def test_check_env_of_a_broken_one(name, words):
+    shown = said("check-env", f"strange_envs:strange/{name}", code=2)
+    assert words in shown
+    assert "nothing, until this is mended" in shown
+
+
+def test_check_env_minds_what_never_ends():
+    assert "! episodes" in said("check-env", "strange_envs:strange/Endless-v0?goal=99", "--steps", 300)
+
+
+def test_train_learns_resumes_evaluates_and_goes_on(tmp_path):
+    run = tmp_path / "run"
+    train = ("train", "ppo", *COUNT, "--run-dir", run, "--set", "success=true", "--set", "ppo.epochs=4")
+    said(*train, "--steps", "16k")
+    record = json.loads((run / "config.json").read_text())["config"]
+    assert record["env"] == "strange_envs:strange/Count-v0?goal=3"
+    score = json.loads(said("evaluate", run, "--episodes", 20, "--json"))["task"]
+    assert score["success"] == 1
+    assert score["length"] < 5
+    said(*train, "--steps", "18k")
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert steps[-1] >= 18_000
+    said("finetune", run, "--steps", "2k", "--kl", "0.1", "--quiet", "--run-dir", tmp_path / "more")
+    said("watch", run, "--episodes", 1)
+    assert (run / "watch.gif").stat().st_size > 0
+
+
+def test_a_bonus_is_paid(tmp_path):
+    said("train", "rnd", *COUNT, "--run-dir", tmp_path / "rnd", "--steps", "3k")
+    lines = [json.loads(line) for line in (tmp_path / "rnd" / "metrics.jsonl").read_text().splitlines()]
+    assert any(line.get("train/reward/rnd", 0) > 0 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("train", "ppo", "--env", "strange_envs:strange/Endless-v0?fault=raise&goal=90"), "the sky fell"),
+        (("train", "ppo", "--env", "strange_envs:strange/Cuont-v0"), "did you mean"),
+        (("train", "ppo", "--env", "no_such_module:X-v0"), "'no_such_module' is not there"),
+        (("train", "ppo", "--env", "grid/Empty-5x5-v0", "--env-kwargs", "a=1"), "takes no arguments"),
+        (("train", "ppo", "--env", "strange_envs:strange/Count-v0", "--env-kwargs", "a"), "expected KEY=VALUE"),
+        (
+            ("train", "alice-bob", "--env", "strange_envs:strange/Count-v0"),
+            "does not play in environments from outside",
+        ),
+        (("train", "ppo", "--env", "strange_envs:strange/Count-v0", "--tv", "remote,k30,view,everywhere"), "has no TV"),
+        (("bench", "envs", "--env", "strange_envs:strange/Count-v0"), "is not for this command"),
+        (("check-env", "grid/Empty-5x5-v0"), "one of our own"),
+    ],
+)
+def test_bad_input_is_one_line(words, expected):
+    more = ("--steps", "3k", "--quiet") if words[0] == "train" else ()
+    shown = said(*words, *more, code=2)
+    assert expected in shown
+    assert shown.count("\n") == 1
