@@ -36,6 +36,7 @@ setup(
         "selfplay.bench.peers",
         "selfplay.core",
         "selfplay.game",
+        "selfplay.imitation",
         "selfplay.label",
         "selfplay.measures",
         "selfplay.report",

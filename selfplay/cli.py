@@ -15,6 +15,7 @@ from selfplay.check_env import check_env
 from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
+from selfplay.imitation.commands import clone, dpo, record
 from selfplay.label.command import label
 from selfplay.options import (
     AT_LEAST_1,
@@ -44,6 +45,9 @@ def main() -> None:
 
 main.add_command(bench)
 main.add_command(finetune)
+main.add_command(record)
+main.add_command(clone)
+main.add_command(dpo)
 main.add_command(study)
 main.add_command(label)
 main.add_command(report)
@@ -262,12 +266,14 @@ def methods(method: str | None, env: str | None) -> None:
     from selfplay.config import flatten, keys
     from selfplay.environments import family_of, find_environment
     from selfplay.methods import method_settings
+    from selfplay.stages.fitted_settings import is_fitted, used
 
     settings = method_settings(
         method, {}, family_of(find_environment(checked_env(env, EVERY_FAMILY) or "grid/Empty-5x5-v0"))
     )
-    defaults = flatten(settings)
-    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in keys(type(settings)).items()]
+    defaults, kind = flatten(settings), type(settings)
+    known = used(kind) if is_fitted(kind) else keys(kind)
+    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in known.items()]
     _print_table(("setting", "default", ""), rows)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from selfplay.stages.finetune_settings import FinetuneConfig
 
 METHOD = "finetune"
-_SHAPE = ("hidden", "activation", "memory", "normalise_obs")  # what a policy's weights mean nothing without
-_INHERITED = (*_SHAPE, "critic", "sequence", "log_std")
+SHAPE = ("hidden", "activation", "memory", "normalise_obs")  # what a policy's weights mean nothing without
+_INHERITED = (*SHAPE, "critic", "sequence", "log_std")
 
 
 def run_finetune(
@@ -81,7 +81,7 @@ def run_finetune(
     return run_stage(
         METHOD, spec, settings, path, steps=steps, seed=seed, device=device, threads=threads, quiet=quiet,
         checkpoint_seconds=checkpoint_seconds, pictures=pictures,
-        lineage={"parents": _recorded(path, parent) or parent.lineage(saved)},
+        lineage={"parents": recorded_parents(path, parent) or parent.lineage(saved)},
         begin=begin,
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ def finetune_settings(parent: Parent, overrides: dict[str, str], family: Family)
         update |= {"segments": settings.segments, "view_size": settings.view_size}
     found = apply_overrides(type(base), overrides, base=base.model_copy(update=update))
     if found.keep or found.leash.first_beta is not None:
-        for key in _SHAPE:
+        for key in SHAPE:
             was, asked = getattr(parent.ppo, key), getattr(found.ppo, key)
             if was != asked:
                 raise UserError(
@@ -107,7 +107,7 @@ def finetune_settings(parent: Parent, overrides: dict[str, str], family: Family)
     return found
 
 
-def _recorded(path: Path, parent: Parent) -> list[dict[str, Any]] | None:
+def recorded_parents(path: Path, parent: Parent) -> list[dict[str, Any]] | None:
     """The lineage of a run that has begun: its parent may have gone on since."""
     record = read_record(path)
     if record is None or not checkpoint.list_steps(path / "checkpoints"):

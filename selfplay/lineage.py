@@ -24,6 +24,8 @@ from selfplay.rewards.streams import LEASH, parse_rewards
 from selfplay.rundir import find_run, read_record
 
 PLAYERS = ("bob", "alice")
+LEARNT_FROM = ("demonstrations", "preferences")
+"""What `config.json` says, beside its parents, of what a run learnt from: a file's name, its sha256 and its size."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Parent:
         config = self.record["config"]
         here = {"run": self.name, "method": config["method"], "env": config["env"], "step": saved.step}
         here |= {"player": self.player} if self.player else {}
+        here |= {name: config[name]["sha256"] for name in LEARNT_FROM if name in config}
         return [here | {"sha256": saved.sha256}, *config.get("parents", [])]
 
     def policy(

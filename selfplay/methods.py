@@ -74,6 +74,30 @@ def _finetune(spec: Environment, settings, seed: int, device: str) -> Stage:
     return FinetuneStage(world_maker(spec, settings), settings, seed, device)
 
 
+def _clone_defaults(family: Family) -> BaseModel:
+    from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig
+
+    return MujocoCloneConfig() if family == "mujoco" else GridCloneConfig()
+
+
+def _clone(spec: Environment, settings, seed: int, device: str) -> Stage:
+    from selfplay.stages.clone import CloneStage
+
+    return CloneStage(world_maker(spec, settings), settings, seed, device)
+
+
+def _dpo_defaults(family: Family) -> BaseModel:
+    from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig
+
+    return MujocoDPOConfig() if family == "mujoco" else GridDPOConfig()
+
+
+def _dpo(spec: Environment, settings, seed: int, device: str) -> Stage:
+    from selfplay.stages.dpo import DPOStage
+
+    return DPOStage(world_maker(spec, settings), settings, seed, device)
+
+
 def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World]:
     """(num_envs, seed, training) -> the worlds of a stage of one learner."""
     makers = {"grid": _grid_worlds, "mujoco": _mujoco_worlds, "outside": _outside_worlds}
@@ -221,9 +245,11 @@ METHODS: dict[str, Method] = {
 CONTINUATIONS: dict[str, Method] = {
     "finetune": Method(
         "ppo that goes on from the policy of another run: selfplay finetune RUN", _finetune_defaults, _finetune
-    )
+    ),
+    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone, FAMILIES),
+    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo, FAMILIES),
 }
-"""Name to method of those that begin with a run."""
+"""Name to method of those that begin with a run or a file, each of which is a command of its own."""
 
 
 def method_settings(name: str, overrides: Mapping[str, str], family: Family = "grid") -> BaseModel:

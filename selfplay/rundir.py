@@ -114,8 +114,8 @@ class RunDir:
         record = {
             "config": config,
             "threads": threads,
-            "versions": _versions(),
-            "commit": _commit(),
+            "versions": versions(),
+            "commit": commit(),
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -161,7 +161,8 @@ class RunDir:
         self.close()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this package, Python, and the packages that results depend on."""
     found = {"selfplay": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -171,7 +172,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the source this runs from, with `+` where files were changed; None outside a git checkout."""
     source = Path(__file__).resolve().parent.parent
     if not (source / ".git").exists():

@@ -33,6 +33,9 @@ MEASURES = {
     "curriculum/trivial": "share of her goals that are trivial",
     "coverage/positions": "share of the reachable cells that an episode visits",
     "coverage/states": "share of all reachable states that an episode visits",
+    "heldout/loss": "loss on what is held out (nats)",
+    "heldout/accuracy": "accuracy on what is held out",
+    "heldout/rmse": "error of the mean action on what is held out",
     "train/leash/kl_per_episode": "KL to the policy it began as (nats an episode)",
     "train/leash/beta": "what a nat of it costs",
     "tv/in_view": "share of steps in front of the TV",
@@ -59,7 +62,7 @@ def results(metrics: Sequence[dict[str, Any]], env: str) -> list[Result]:
     for tag, words in MEASURES.items():
         values = [line[tag] for line in metrics if line.get(tag) is not None]
         if values:
-            tail = values[-1:] if tag.startswith("eval/") else values[-max(1, len(values) // 20) :]
+            tail = values[-1:] if tag.startswith(("eval/", "heldout/")) else values[-max(1, len(values) // 20) :]
             found.append(Result(tag, words.format(f"{ruler.name}, {ruler.unit}"), values[0], float(np.mean(tail))))
     return found
 

@@ -63,7 +63,8 @@ def run_training(
     """
     limit_spinning()
     if method in CONTINUATIONS:
-        raise UserError(f"method '{method}' begins with a run: selfplay {method} RUN")
+        begins = "a file: selfplay clone FILE" if method == "clone" else f"a run: selfplay {method} RUN"
+        raise UserError(f"method '{method}' begins with {begins}")
     try:
         spec = find_environment(env)
     except ValueError as error:
@@ -93,10 +94,12 @@ def run_stage(
     pictures: bool,
     lineage: dict[str, Any] | None = None,
     begin: Callable[[Stage], None] | None = None,
+    give: Callable[[Stage], None] | None = None,
 ) -> Path:
     """Train the stage of `method` in run folder `path`, or take it up again; see `run_training`.
 
-    lineage: what `config.json` says of where the run comes from. begin: what is done to the stage of a new run.
+    lineage: what `config.json` says of where the run comes from. begin: what is done to the stage of a new run;
+    give: and then to that of every run that is not done yet, its checkpoint loaded or not.
     """
     with RunDir(path) as folder:
         threads = _set_threads(threads, folder.record())
@@ -118,7 +121,7 @@ def run_stage(
             begin(stage)
         if saved is None or saved.step < steps:
             (path / CARD).unlink(missing_ok=True)  # it spoke of fewer steps
-            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures)
+            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures, give)
         write_card(path)
     if not quiet:
         from selfplay.summary import print_summary
@@ -135,6 +138,7 @@ def _train(
     quiet: bool,
     checkpoint_seconds: float,
     pictures: bool,
+    give: Callable[[Stage], None] | None,
 ) -> None:
     """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit)."""
     from selfplay.progress import Progress
@@ -144,6 +148,10 @@ def _train(
             stage.load_state_dict(saved.tensors)
         except (ValueError, KeyError) as error:
             raise UserError(f"checkpoint {saved.path} does not fit this version: {error}") from None
+    if getattr(stage, "finished", False):
+        return
+    if give is not None:
+        give(stage)
     log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
     try:
         _describe(log, config, stage)
@@ -208,7 +216,8 @@ def _loop(
         log.metrics(0, stage.evaluate())
     saved_at = time.monotonic()
     idle = 0
-    while stage.steps < steps and not stop.requested:
+    finished = False
+    while stage.steps < steps and not finished and not stop.requested:
         before, began = stage.steps, time.monotonic()
         report = stage.iterate(min(1.0, before / steps))
         seconds = time.monotonic() - began
@@ -220,9 +229,10 @@ def _loop(
                 "(try a larger alice.entropy, or game.stop=false)"
             )
         scalars = report.scalars
-        if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
+        finished = getattr(stage, "finished", False)  # what learns from a file may have learnt all there is
+        if finished or before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()
-            if pictures and before * PICTURES // steps != stage.steps * PICTURES // steps:
+            if pictures and (finished or before * PICTURES // steps != stage.steps * PICTURES // steps):
                 _draw(stage, log)
         log.metrics(stage.steps, scalars)
         log.proposals(report.proposals)

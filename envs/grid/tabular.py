@@ -78,7 +78,7 @@ def tabulate(
     found, nexts, ends = [], [], []
     while len(frontier.cells):
         found.append(frontier)
-        successor, _, terminated = _step_all(spec, frontier, limit)
+        successor, _, terminated = step_all(spec, frontier, limit)
         successor.agent[:, STEPS] = successor.agent[:, OVER] = 0
         known = len(index)
         stay = np.repeat(np.arange(known - len(frontier.cells), known), spec.num_actions)
@@ -120,7 +120,7 @@ def _rewards(spec: LevelSpec, states: GridState, limit: int, horizon: int | None
     def at(step: int) -> np.ndarray:
         now = states.take(slice(None))
         now.agent[:, STEPS] = step
-        return _step_all(spec, now, limit)[1].reshape(shape)
+        return step_all(spec, now, limit)[1].reshape(shape)
 
     if horizon is not None:
         return np.stack([at(step) for step in range(horizon)])
@@ -130,7 +130,7 @@ def _rewards(spec: LevelSpec, states: GridState, limit: int, horizon: int | None
     return early
 
 
-def _step_all(spec: LevelSpec, states: GridState, limit: int) -> tuple[GridState, np.ndarray, np.ndarray]:
+def step_all(spec: LevelSpec, states: GridState, limit: int) -> tuple[GridState, np.ndarray, np.ndarray]:
     """Every action in every state: the S · A worlds after it, reward and terminated [S · A], actions side by side."""
     actions = spec.num_actions
     engine = GridEngine(spec, len(states.cells) * actions, max_steps=limit)

@@ -46,6 +46,10 @@ class Categorical:
         """What the world is given: the action itself."""
         return action
 
+    def unplayed(self, given: Tensor) -> Tensor:
+        """The action that the world was given."""
+        return given
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -101,6 +105,12 @@ class Gaussian:
         middle, half = (high + low) / 2, (high - low) / 2
         bounded = torch.minimum(torch.maximum(middle + half * inside, low), high)
         return torch.where(low.isfinite(), bounded, action)
+
+    def unplayed(self, given: Tensor) -> Tensor:
+        """float32 [..., A]: the action within ±1, in the policy's own units, that is `played` as `given`."""
+        low, high = (torch.tensor(bound, device=given.device) for bound in (self.low, self.high))
+        inside = ((given - (high + low) / 2) / ((high - low) / 2)).clamp(-1, 1)
+        return torch.where(low.isfinite(), inside, given)
 
 
 class OrStop(gymnasium.spaces.Box):
@@ -166,6 +176,10 @@ class GaussianOrStop:
     def played(self, action: Tensor) -> Tensor:
         """float32 [..., A + 1], the A numbers in the action space's own units, inside its bounds."""
         return torch.cat([self.normal.played(action[..., :-1]), action[..., -1:]], -1)
+
+    def unplayed(self, given: Tensor) -> Tensor:
+        """float32 [..., A + 1], `played` the other way round, within ±1."""
+        return torch.cat([self.normal.unplayed(given[..., :-1]), given[..., -1:]], -1)
 
     def _parts(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """What the normal variables take, [..., 2A], and the logit of STOP, [...]."""
