@@ -5,25 +5,40 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curiosity.group import ALONE
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.config import flatten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
+from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
 from selfplay.runlog import RunLog
+from selfplay.sharing import (
+    asked_to_stop,
+    check_ranks,
+    check_same,
+    first_says,
+    gathered_state,
+    handed_out,
+    merged,
+    shard,
+)
 from selfplay.signals import StopRequest
-from selfplay.threads import limit_spinning, set_threads
+from selfplay.threads import default_threads, limit_spinning, set_threads
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from curiosity.group import Alone
     from selfplay.environments import Environment
     from selfplay.progress import Progress
+    from selfplay.ranks import Ranks
     from selfplay.stages.base import Stage
 
 EVALUATIONS = 20
@@ -51,7 +66,8 @@ def run_training(
 ) -> Path:
     """Train `method` on `env` for `steps` environment steps and return the run folder.
 
-    The same call with the same folder takes the run up again; a finished one is left as it is.
+    The same call with the same folder takes the run up again; a finished one is left as it is. Started by `torchrun` it
+    is one rank of a run (`docs/cluster.md`): settings are those of all ranks together, and rank 0 alone writes.
     overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
     pictures: whether TensorBoard gets any; drawing an episode can take longer than learning from a hundred thousand
         steps. Nothing else depends on it.
@@ -97,8 +113,11 @@ def run_stage(
 
     lineage: what `config.json` says of where the run comes from. begin: what is done to the stage of a new run.
     """
-    with RunDir(path) as folder:
-        threads = _set_threads(threads, folder.record())
+    with joined(device) as group, RunDir(path) if group.rank == 0 else nullcontext() as folder:
+        record = folder.record() if folder is not None else None
+        check_ranks(path, record, group.size)
+        share = shard(settings, group.size)
+        threads = _set_threads(threads, record, group)
         config = {
             "method": method,
             "env": full_name(spec),
@@ -107,15 +126,18 @@ def run_stage(
             "device": device,
             "settings": settings.model_dump(mode="json"),
             **(lineage or {}),
+            **({"ranks": group.size} if group.size > 1 else {}),
         }
-        stage = build_stage(method, spec, settings, seed, device)
-        resumed = folder.start(config, threads=threads)
-        saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
+        check_same(group, config)
+        stage = build_stage(method, spec, share, seed, device, group)
+        resumed = folder is not None and folder.start(config, threads=threads)
+        newest = checkpoint.load_latest(folder.checkpoints) if folder is not None and resumed else None
+        saved = handed_out(group, newest)
         if saved is None and begin is not None:
             begin(stage)
         if saved is None or saved.step < steps:
-            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures)
-    if not quiet:
+            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures, group)
+    if not quiet and folder is not None:
         from selfplay.summary import print_summary
 
         print_summary(path)
@@ -124,14 +146,18 @@ def run_stage(
 
 def _train(
     stage: Stage,
-    folder: RunDir,
+    folder: RunDir | None,
     saved: checkpoint.Checkpoint | None,
     config: dict[str, Any],
     quiet: bool,
     checkpoint_seconds: float,
     pictures: bool,
+    group: Alone | Ranks,
 ) -> None:
-    """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit)."""
+    """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit).
+
+    folder: None for all ranks but the first, which write nothing.
+    """
     from selfplay.progress import Progress
 
     if saved is not None:
@@ -139,13 +165,16 @@ def _train(
             stage.load_state_dict(saved.tensors)
         except (ValueError, KeyError) as error:
             raise UserError(f"checkpoint {saved.path} does not fit this version: {error}") from None
-    log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
+    log = None
+    if folder is not None:
+        log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
     try:
-        _describe(log, config, stage)
-        progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet)
+        if log is not None:
+            _describe(log, config, stage)
+        progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet or log is None)
         with StopRequest() as stop, progress:
             fresh = saved is None
-            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, fresh=fresh)
+            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, group, fresh=fresh)
     except UnstablePhysicsError as error:
         raise UserError(
             f"physics blew up after {stage.steps:,} steps: {str(error).partition(';')[0]}; another --seed may not"
@@ -161,17 +190,22 @@ def _train(
     except MemoryError as error:
         raise UserError(f"memory ran out after {stage.steps:,} steps: {error}") from None
     finally:
-        log.close()
+        if log is not None:
+            log.close()
     if stop.requested:
-        sys.exit(stop.exit_code)
+        sys.exit(stop.exit_code if group.size == 1 else 0)  # torchrun would begin anew after any other
 
 
-def _set_threads(threads: int | None, record: dict[str, Any] | None) -> int:
-    """The threads asked for, else those the run was started with: sums depend on them."""
-    return set_threads(threads if threads is not None or record is None else record["threads"])
+def _set_threads(threads: int | None, record: dict[str, Any] | None, group: Alone | Ranks) -> int:
+    """The threads asked for, else those the run was started with: sums depend on them. Each rank takes as many."""
+    if threads is None:
+        threads = default_threads(ranks_here()) if record is None else int(record["threads"])
+    return set_threads(first_says(group, threads))
 
 
-def build_stage(method: str, spec: Environment, settings: BaseModel, seed: int, device: str) -> Stage:
+def build_stage(
+    method: str, spec: Environment, settings: BaseModel, seed: int, device: str, group: Alone | Ranks = ALONE
+) -> Stage:
     """The stage of `method`; UserError where the settings do not fit the level or the device is not there."""
     if device != "cpu":
         import torch
@@ -181,7 +215,7 @@ def build_stage(method: str, spec: Environment, settings: BaseModel, seed: int, 
         except (RuntimeError, AssertionError) as error:
             raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from None
     try:
-        return find_method(method).build(spec, settings, seed, device)
+        return find_method(method).build(spec, settings, seed, device, group)
     except (ValueError, OutsideError) as error:
         raise UserError(str(error)) from None
     except MemoryError as error:
@@ -195,38 +229,40 @@ def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:
 
 
 def _loop(
-    stage: Stage, log: RunLog, folder: RunDir, steps: int, stop: StopRequest, progress: Progress,
-    checkpoint_seconds: float, pictures: bool, fresh: bool,
+    stage: Stage, log: RunLog | None, folder: RunDir | None, steps: int, stop: StopRequest, progress: Progress,
+    checkpoint_seconds: float, pictures: bool, group: Alone | Ranks, fresh: bool,
 ) -> None:  # fmt: skip
     progress.update(stage.steps, {"compiling": "the kernels, once per machine"})
-    if fresh:
+    if fresh and log is not None:
         log.metrics(0, stage.evaluate())
     saved_at = time.monotonic()
     idle = 0
-    while stage.steps < steps and not stop.requested:
+    while stage.steps < steps and not asked_to_stop(group, stop):
         before, began = stage.steps, time.monotonic()
         report = stage.iterate(min(1.0, before / steps))
         seconds = time.monotonic() - began
         idle = idle + 1 if stage.steps == before else 0
         if idle == _IDLE_ITERATIONS:
-            _save(stage, log, folder)
+            _save(stage, log, folder, group)
             raise UserError(
                 f"nothing was played in {idle} iterations after {stage.steps:,} steps: Alice says STOP at once "
                 "(try a larger alice.entropy, or game.stop=false)"
             )
-        scalars = report.scalars
-        if before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
+        scalars = merged(group, report.scalars)
+        if log is not None and before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
             scalars = scalars | stage.evaluate()
             if pictures and before * PICTURES // steps != stage.steps * PICTURES // steps:
                 _draw(stage, log)
-        log.metrics(stage.steps, scalars)
-        log.proposals(report.proposals)
-        log.timings(stage.steps, {"steps_per_second": (stage.steps - before) / seconds, "iteration_seconds": seconds})
+        if log is not None:
+            log.metrics(stage.steps, scalars)
+            log.proposals(report.proposals)
+            speed = (stage.steps - before) / seconds
+            log.timings(stage.steps, {"steps_per_second": speed, "iteration_seconds": seconds})
         progress.update(stage.steps, stage.headline())
-        if time.monotonic() - saved_at > checkpoint_seconds:
-            _save(stage, log, folder)
+        if first_says(group, time.monotonic() - saved_at > checkpoint_seconds):
+            _save(stage, log, folder, group)
             saved_at = time.monotonic()
-    _save(stage, log, folder)
+    _save(stage, log, folder, group)
 
 
 def _draw(stage: Stage, log: RunLog) -> None:
@@ -237,5 +273,7 @@ def _draw(stage: Stage, log: RunLog) -> None:
             log.board.image(tag, picture, stage.steps)
 
 
-def _save(stage: Stage, log: RunLog, folder: RunDir) -> None:
-    checkpoint.save(folder.checkpoints, stage.steps, stage.state_dict(), {"offsets": log.offsets()})
+def _save(stage: Stage, log: RunLog | None, folder: RunDir | None, group: Alone | Ranks) -> None:
+    state = gathered_state(group, stage.state_dict())
+    if state is not None and log is not None and folder is not None:
+        checkpoint.save(folder.checkpoints, stage.steps, state, {"offsets": log.offsets()})

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from curiosity.group import ALONE, Group
 from curiosity.source import Surroundings
 from envs.errors import UnmeasurableError
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, World, collect
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
+from selfplay.core.rng import rank_seed
 from selfplay.core.streams import Stream
 from selfplay.core.transitions import Transitions
 from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import LONGEST, episode_frames, heatmap
-from selfplay.rewards.streams import bonuses, make_streams, surroundings
+from selfplay.rewards.catalogue import TAUGHT
+from selfplay.rewards.streams import bonuses, make_streams, parse_rewards, surroundings
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
@@ -39,12 +43,20 @@ class PPOStage:
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
     `Explored` (of its family) where it is measured where the player goes.
 
+    group: the ranks of the run. config.num_envs is this rank's share of the worlds, ppo.minibatch_size what all ranks
+    take together. What is drawn differs from rank to rank; what is fixed (first weights, given levels, a TV's pictures)
+    does not.
+
     Everything about maps and televisions is left out in worlds that have none.
     """
 
-    def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
+    def __init__(
+        self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu", group: Group = ALONE
+    ) -> None:
+        if group.size > 1 and (taught := sorted(TAUGHT.keys() & parse_rewards(config.rewards).keys())):
+            raise ValueError(f"rewards: {taught[0]!r} is taught in one process, got {group.size}")
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
-        self.config = config
+        self.config, self.group = config, group
         self.world = make_world(config.num_envs, seeds[3], True)
         self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
         world = self.world
@@ -52,13 +64,13 @@ class PPOStage:
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
         )
-        streams = self.streams(told)
+        streams = self.streams(replace(told, group=group))
         self.learner = Learner(
-            self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
+            self.world.observation_space, self.world.action_space, config.ppo, streams, seeds[1], device, group
         )
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
-        self.rollout.start(self.world, seeds[0])
+        self.rollout.start(self.world, rank_seed(seeds[0], group.rank))
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
@@ -108,7 +120,7 @@ class PPOStage:
         physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
         blown_up = physics.unstable if physics is not None else 0
         batch, episodes = collect(self.world, self.learner, self.rollout)
-        self.steps += batch.mask.numel()
+        self.steps += batch.mask.numel() * self.group.size
         scalars = self._explored(batch)
         if physics is not None:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
