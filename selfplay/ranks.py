@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -139,5 +140,5 @@ def _answered(exchange: Callable[[], _T]) -> _T:
     try:
         return exchange()
     except RuntimeError as error:  # torch's own errors of this kind are RuntimeErrors, too
-        why = one_line(str(error)).removeprefix("[").split(". ")[0]
+        why = re.sub(r"^\[[^]]*\] *", "", one_line(str(error)))[:120]  # without the place in gloo's sources
         raise LostRankError(f"rank {os.environ['RANK']}: another process of the run does not answer ({why})") from None
