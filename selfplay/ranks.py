@@ -140,5 +140,5 @@ def _answered(exchange: Callable[[], _T]) -> _T:
     try:
         return exchange()
     except RuntimeError as error:  # torch's own errors of this kind are RuntimeErrors, too
-        why = re.sub(r"^\[[^]]*\] *", "", one_line(str(error)))[:120]  # without the place in gloo's sources
+        why = re.sub(r"^\[[^]]*\] *", "", one_line(str(error))).split(". ")[0]  # without gloo's line number and advice
         raise LostRankError(f"rank {os.environ['RANK']}: another process of the run does not answer ({why})") from None
