@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +16,7 @@ from selfplay.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.distributed import Store
 
 TIMEOUT = timedelta(minutes=10)
 """How long a rank waits for another one, which may be evaluating or drawing. One that was killed is noticed at once."""
@@ -65,11 +68,40 @@ def joined(device: str) -> Iterator[Alone | Ranks]:
             )
         torch.cuda.set_device(local)
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
-    _answered(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
+    rank = int(os.environ["RANK"])
+
+    def meet() -> None:
+        store, _, _ = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+        fresh = distributed.PrefixStore(_attempt(store, rank, size), store)
+        distributed.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=TIMEOUT)
+
+    _answered(meet)
     try:
-        yield Ranks(distributed.get_rank(), size)
+        yield Ranks(rank, size)
     finally:
         distributed.destroy_process_group()
+
+
+def _attempt(store: Store, rank: int, size: int) -> str:
+    """A name that the ranks which are alive now agree on, and that no earlier attempt had.
+
+    torchrun may give a restarted run the store of the one that failed, with the addresses of ranks that are dead. Rank
+    0 makes a name up and confirms to each of the others a number that only a living one can have made up.
+    """
+    own = uuid.uuid4().hex
+    if rank == 0:
+        store.set("attempt", own)
+        numbers = [store.get(f"{own}/{other}").decode() for other in range(1, size)]
+        store.set(f"{own}/met", " ".join(numbers))
+        return own
+    deadline = time.monotonic() + TIMEOUT.total_seconds()
+    while time.monotonic() < deadline:
+        name = store.get("attempt").decode()  # perhaps the last attempt's, as long as rank 0 is on its way
+        store.set(f"{name}/{rank}", own)
+        if store.check([f"{name}/met"]) and own in store.get(f"{name}/met").decode().split():
+            return name
+        time.sleep(0.05)
+    raise RuntimeError("rank 0 did not come")
 
 
 class Ranks:

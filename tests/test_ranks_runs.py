@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from selfplay import checkpoint
 from selfplay.errors import UserError
 from selfplay.evaluate import load_run, run_evaluation
 from selfplay.finetune import run_finetune
+from selfplay.ranks import _attempt
 from selfplay.sharing import merged, own_state, shard
 from selfplay.stages.ppo_settings import GridStageConfig
 from selfplay.train import run_training
@@ -166,3 +168,20 @@ def test_numbers_of_two_ranks_by_hand():
         "rollout/return": 2.0, "rollout/episodes": 4.0, "train/loss": 3.0, "train/played_steps": 16.0,
         "coverage/positions": 0.5,
     }  # fmt: skip
+
+
+def test_a_restarted_run_does_not_meet_the_dead():
+    """The store still has all that an earlier attempt left; only those that are alive agree on the new name."""
+    from torch.distributed import HashStore
+
+    store = HashStore()
+    names = []
+    for _ in range(3):
+        with ThreadPoolExecutor(3) as pool:
+            futures = [pool.submit(_attempt, store, rank, 3) for rank in (2, 1)]
+            time.sleep(0.1)  # they have read the name of the last attempt by now
+            futures.append(pool.submit(_attempt, store, 0, 3))
+            found = {future.result(timeout=60) for future in futures}
+        assert len(found) == 1
+        names += found
+    assert len(set(names)) == 3
