@@ -9,7 +9,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").read_text(), re.MULTILINE).group(1)
 TEST = ["jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-baselines3", "starlette", "uvicorn"]
 LABEL = ["jinja2", "starlette", "uvicorn"]
+REPORT = ["jinja2"]
 DEV = ["mypy", "ruff"]
+CLUSTER = ["ray"]
 BENCH = ["envpool", "navix", "stable-baselines3"]
 
 setup(
@@ -36,12 +38,14 @@ setup(
         "selfplay.game",
         "selfplay.label",
         "selfplay.measures",
+        "selfplay.report",
         "selfplay.rewards",
         "selfplay.stages",
         "selfplay.studies",
+        "selfplay.transfer",
     ],
     package_dir={"": "."},
-    package_data={"selfplay.label": ["web/*"]},
+    package_data={"selfplay.label": ["web/*"], "selfplay.report": ["web/*"]},
     install_requires=[
         "click",
         "filelock",
@@ -59,6 +63,6 @@ setup(
         "tensorboard",
         "torch",
     ],
-    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL},
+    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL, "report": REPORT, "cluster": CLUSTER},
     entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
 )

@@ -96,7 +96,7 @@ def main(seeds, steps, goals, only, threads, pairs, runs, out) -> None:
 
     from selfplay.bench.report import write_report
     from selfplay.config import parse_count, parse_pairs
-    from selfplay.summary import draw_curriculum
+    from selfplay.curriculum import draw_curriculum
     from selfplay.threads import set_threads
     from selfplay.train import run_training
 

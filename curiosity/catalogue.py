@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curiosity import config as settings
-from curiosity.config import BonusConfig
+from curiosity.config import SourceConfig
 
 if TYPE_CHECKING:
     from curiosity.source import RewardSource, Surroundings
@@ -22,11 +22,11 @@ class SourceEntry:
     """
 
     description: str
-    config: type[BonusConfig]
+    config: type[SourceConfig]
     where: str
     weight: float = 0.1
 
-    def build(self, config: BonusConfig, surroundings: Surroundings) -> RewardSource:
+    def build(self, config: SourceConfig, surroundings: Surroundings) -> RewardSource:
         """A source with these settings; `ValueError` if the world lacks what it reads."""
         module, name = self.where.split(":")
         source: RewardSource = getattr(importlib.import_module(module), name)(config, surroundings)
@@ -68,7 +68,7 @@ def source_entry(name: str) -> SourceEntry:
     raise ValueError(f"unknown reward source {name!r}; {hint}")
 
 
-def make_source(name: str, config: BonusConfig | None, surroundings: Surroundings) -> RewardSource:
+def make_source(name: str, config: SourceConfig | None, surroundings: Surroundings) -> RewardSource:
     """A source by name; config None: its defaults.
 
     `ValueError`: no such source, settings of another one, or a world that lacks what it reads.

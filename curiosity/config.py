@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Width = Annotated[float, Field(gt=0)]
 
 
-class BonusConfig(BaseModel):
+class SourceConfig(BaseModel):
     """What every source has. Its weight in the mix belongs to the stream, not here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    reads: str = Field("obs", min_length=1, description="channel that is looked at: obs, or what the world offers")
     gamma: float = Field(0.99, ge=0, le=1, description="discount of this reward, per step")
     episodic: bool = Field(False, description="whether the return of this reward ends with the episode")
     rescale: bool = Field(True, description="divide the reward by the running deviation of its discounted sum")
 
     def channels(self) -> set[str]:
         """All channels that a source with these settings looks at."""
+        return set()
+
+
+class BonusConfig(SourceConfig):
+    """What every source has that looks at one channel."""
+
+    reads: str = Field("obs", min_length=1, description="channel that is looked at: obs, or what the world offers")
+
+    def channels(self) -> set[str]:
+        """All channels that a source with these settings looks at."""
         return {str(getattr(self, name)) for name in ("reads", "keys") if name in type(self).model_fields}
+
+
+class BinnedConfig(BonusConfig):
+    """What every source has that tells visits apart."""
+
+    bin_width: Width | tuple[Width, ...] = Field(
+        0.1, description="width of a bin of a vector channel, in that channel's units; one for all numbers, or one each"
+    )
+
+    @field_validator("bin_width")
+    @classmethod
+    def _one_for_all(cls, widths: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        if widths == ():
+            raise ValueError("no width (expected one for all numbers, or one each)")
+        return widths[0] if isinstance(widths, tuple) and len(widths) == 1 else widths
 
 
 class LearnedConfig(BonusConfig):
@@ -72,13 +98,12 @@ class AMAConfig(LearnedConfig):
     lam: float = Field(1.0, gt=0, description="λ, weight of the predicted variance, in loss and reward")
 
 
-class NovelDConfig(RNDConfig):
+class NovelDConfig(RNDConfig, BinnedConfig):
     """Novelty difference."""
 
     episodic: bool = Field(True, description="whether the return of this reward ends with the episode")
     alpha: float = Field(0.5, ge=0, le=1, description="share of the old state's novelty that is subtracted")
     keys: str = Field("obs", min_length=1, description="channel that says whether a state was visited this episode")
-    bin_width: float = Field(0.1, gt=0, description="width of a bin of a vector channel, in that channel's units")
 
 
 class E3BConfig(LearnedConfig):
@@ -88,7 +113,7 @@ class E3BConfig(LearnedConfig):
     ridge: float = Field(0.1, gt=0, description="multiple of the identity that the covariance begins with")
 
 
-class RIDEConfig(LearnedConfig):
+class RIDEConfig(LearnedConfig, BinnedConfig):
     """Impact-driven exploration."""
 
     episodic: bool = Field(True, description="whether the return of this reward ends with the episode")
@@ -96,7 +121,6 @@ class RIDEConfig(LearnedConfig):
         0.2, ge=0, lt=1, description="weight of the forward loss in what φ learns; the inverse loss has 1 - it"
     )
     keys: str = Field("obs", min_length=1, description="channel whose visits are counted in each episode")
-    bin_width: float = Field(0.1, gt=0, description="width of a bin of a vector channel, in that channel's units")
 
 
 class RE3Config(LearnedConfig):
@@ -108,7 +132,5 @@ class RE3Config(LearnedConfig):
     among: int = Field(512, ge=1, description="at most so many states of the batch, drawn anew, are neighbours")
 
 
-class CountsConfig(BonusConfig):
+class CountsConfig(BinnedConfig):
     """Visit counts."""
-
-    bin_width: float = Field(0.1, gt=0, description="width of a bin of a vector channel, in that channel's units")

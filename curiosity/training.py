@@ -72,12 +72,16 @@ class Trainer:
             parts = min(chosen, round(chosen * self.group.size / self.config.minibatch_size))
             for index in order.tensor_split(max(1, parts)):
                 metrics = loss(index)
-                gradients = self.adam.gradients(metrics["loss"])
-                self.group.mean_(gradients)
-                self._check(metrics["loss"], gradients)
-                self.adam.step(gradients)
+                self.descend(metrics["loss"])
                 history.append({key: value.detach() for key, value in metrics.items()})
         return {key: float(torch.stack([one[key] for one in history]).mean()) for key in history[0]} if history else {}
+
+    def descend(self, loss: Tensor) -> None:
+        """One gradient step down `loss`, a number; raises as `run` does."""
+        gradients = self.adam.gradients(loss)
+        self.group.mean_(gradients)
+        self._check(loss, gradients)
+        self.adam.step(gradients)
 
     def _check(self, loss: Tensor, gradients: Sequence[Tensor]) -> None:
         value, norm = torch.stack([loss.detach(), get_total_norm(gradients)]).tolist()

@@ -5,7 +5,7 @@ Everything is exact in the order of time (and within a step, of environments), b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gymnasium
 import torch
@@ -32,11 +32,20 @@ class Keys:
     two numbers d apart share a bin with a chance of max(0, 1 − d / bin_width), and those that worlds prefer, such as 0,
     do not lie on the edge of one, where rounding would decide. Equal rows have equal keys; two others share one with a
     chance of 2⁻⁶⁴ over the draw of a, or 2^(j - 64) if all their differences are multiples of 2^j.
+
+    bin_width: one for all of the P numbers of a vector, or one for each; `ValueError` for any other number of widths.
     """
 
-    def __init__(self, space: gymnasium.Space, seed: int, bin_width: float, device: torch.device) -> None:
-        self.bin_width = None if isinstance(space, gymnasium.spaces.MultiDiscrete) else bin_width
-        self.factors = _odd(int((space.shape or (1,))[0]), seed).to(device)
+    def __init__(
+        self, space: gymnasium.Space, seed: int, bin_width: float | Sequence[float], device: torch.device
+    ) -> None:
+        size = int((space.shape or (1,))[0])
+        self.bin_width: Tensor | None = None
+        if not isinstance(space, gymnasium.spaces.MultiDiscrete):
+            self.bin_width = torch.tensor(bin_width, dtype=torch.float64, device=device)
+            if self.bin_width.dim() and len(self.bin_width) != size:
+                raise ValueError(f"bin_width: {len(self.bin_width)} widths for {size} numbers (expected 1 or {size})")
+        self.factors = _odd(size, seed).to(device)
         generator = torch.Generator()
         generator.manual_seed(seed + 2)
         self.offset = torch.rand(len(self.factors), generator=generator, dtype=torch.float64).to(device)

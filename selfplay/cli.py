@@ -16,9 +16,23 @@ from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError, unknown
 from selfplay.finetune_command import finetune
 from selfplay.label.command import label
-from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Commands, Seconds, checked_env, fits
+from selfplay.options import (
+    AT_LEAST_1,
+    COUNT,
+    ENV_KWARGS,
+    LABELS,
+    SEED,
+    TEACHER,
+    Commands,
+    Seconds,
+    checked_env,
+    fits,
+    label_pairs,
+)
+from selfplay.report.command import report
 from selfplay.studies.command import study
 from selfplay.threads import limit_spinning
+from selfplay.transfer.command import compare
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +46,8 @@ main.add_command(bench)
 main.add_command(finetune)
 main.add_command(study)
 main.add_command(label)
+main.add_command(report)
+main.add_command(compare)
 main.add_command(check_env)
 
 
@@ -62,6 +78,8 @@ main.add_command(check_env)
     metavar="SPEC",
     help="A noisy TV: trigger,content,extent,place, such as remote,k30,view,everywhere.  [default: off]",
 )
+@LABELS
+@TEACHER
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as ppo.clip=0.1. Repeatable.")
 @click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True)
@@ -84,6 +102,8 @@ def train(
     run_dir: Path | None,
     rewards: tuple[str, ...],
     tv: str | None,
+    labels: int | None,
+    teacher: str | None,
     pairs: tuple[str, ...],
     threads: int | None,
     device: str,
@@ -107,6 +127,7 @@ def train(
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *([] if tv is None else [f"tv={tv}"]), *_reward_pair(rewards)])
+    overrides |= label_pairs(labels, teacher, overrides)
     from selfplay.train import run_training
 
     run_training(
@@ -195,7 +216,8 @@ def watch(
 
 @main.command()
 def envs() -> None:
-    """List the environments: size (of grids), time limit and mission."""
+    """List the environments: size (of grids), time limit and mission, and the features that can be rewarded."""
+    from envs.grid.features import FEATURES
     from envs.grid.levels import LEVELS
     from envs.grid.pool import FIRST, REFRESH, SIZE
     from envs.mujoco.worlds import WORLDS
@@ -220,6 +242,10 @@ def envs() -> None:
     click.echo(
         "module:Id-v0, such as gymnasium:CartPole-v1: any that Gymnasium knows; `selfplay check-env` looks at it."
     )
+    features = [("grid/…", name, feature.text) for name, feature in FEATURES.items()]
+    for name, world in WORLDS.items():
+        features += [(f"mujoco/{name}", key, feature.text) for key, feature in world().features().items()]
+    _print_table(("features of", "name", "what --set taught.features.weights=NAME=NUMBER,… weighs"), features)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from envs.grid.levels import LevelSpec
     from envs.outside.spec import OutsideSpec
+    from envs.ruler import Ruler
 
 Family = Literal["grid", "mujoco", "outside"]
 FAMILIES: tuple[Family, ...] = ("grid", "mujoco")
@@ -63,3 +64,12 @@ def full_name(spec: Environment) -> str:
     """As `find_environment` takes it, such as "grid/DoorKey-8x8-v0" or "gymnasium:CartPole-v1"."""
     family = family_of(spec)
     return spec.id if family == "outside" else f"{family}/{spec.id}"
+
+
+def ruler_of(name: str) -> Ruler:
+    """How far goals are in the environment of the full name `name`, which is not looked up: it may not be here."""
+    from envs.mujoco.worlds import GOAL_WORLDS
+    from envs.ruler import STEPS
+
+    family, _, id_there = name.partition("/")
+    return GOAL_WORLDS[id_there].ruler if family == "mujoco" and id_there in GOAL_WORLDS else STEPS

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from selfplay.environments import EVERY_FAMILY
-from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Seconds, checked_env
+from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, LABELS, SEED, TEACHER, Seconds, checked_env, label_pairs
 
 
 @click.command()
@@ -24,6 +24,8 @@ from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, SEED, Seconds, check
 @click.option("--reward", "rewards", multiple=True, metavar="NAME=WEIGHT", help="As for train.  [default: task=1]")
 @click.option("--kl", metavar="BETA", help="Leash: the reward that a nat of KL to RUN's policy costs.")
 @click.option("--kl-target", metavar="NATS", help="Leash: the KL of an episode that BETA is moved towards.")
+@LABELS
+@TEACHER
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--num-envs", type=COUNT, help="Worlds side by side.  [default: as for train ppo]")
 @click.option(
@@ -50,6 +52,8 @@ def finetune(
     rewards: tuple[str, ...],
     kl: str | None,
     kl_target: str | None,
+    labels: int | None,
+    teacher: str | None,
     seed: int,
     num_envs: int | None,
     run_dir: Path | None,
@@ -74,6 +78,7 @@ def finetune(
     more += [f"leash.beta={kl}"] if kl is not None else []
     more += [f"leash.target={kl_target}"] if kl_target is not None else []
     overrides = parse_pairs([*pairs, *more])
+    overrides |= label_pairs(labels, teacher, overrides)
     from selfplay.finetune import run_finetune
 
     run_finetune(

@@ -68,12 +68,14 @@ class Parent:
         """The state of its policy as one for other spaces and value heads; UserError where it does not fit.
 
         Tokens that come last and are not there (the goal in a game: an empty goal has no tokens) and actions that come
-        last and are not there (Alice's STOP, the button of a TV) are left out. Of a game in MuJoCo's worlds the last
-        number, whether a goal was given, becomes part of the biases as 1. Value heads of another name are NaN,
-        and that of a leash, which spoke of another policy to keep to.
+        last and are not there (Alice's STOP, the button of a TV) are left out. Of a game in MuJoCo's worlds that had a
+        target share, the last number, whether a goal was given, becomes part of the biases as 1. Value heads of another
+        name are NaN, and that of a leash, which spoke of another policy to keep to.
         """
         prefix = f"{self.player or 'learner'}/policy."
         state = {k.removeprefix(prefix): v for k, v in saved.tensors.items() if k.startswith(prefix)}
+        if self.family == "mujoco" and self.player:
+            self._check_goals()
         rows = self._rows(sees)
         if isinstance(does, spaces.Discrete) and isinstance(self.does, spaces.Discrete) and does.n <= self.does.n:
             for name in ("policy_head.weight", "policy_head.bias"):
@@ -88,7 +90,6 @@ class Parent:
             if rows is not None and name in state:
                 state[name] = state[name][:rows].clone()
         if self._flagged(sees):
-            self._check_goals()
             _bind_last(state)
         for name in ("value_head.weight", "value_head.bias"):
             learnt = state[name]

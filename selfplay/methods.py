@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from curiosity.catalogue import SOURCES
 from curiosity.group import Group
 from selfplay.environments import EVERY_FAMILY, FAMILIES, Family, MujocoSpec, family_of
-from selfplay.errors import UserError, unknown
+from selfplay.errors import UserError, nearest, unknown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -83,17 +83,13 @@ def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World
 
 def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.mujoco.coverage import Explored
-    from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
-    from envs.mujoco.rollout_world import CHANNELS, MujocoWorld
+    from envs.mujoco.rollout_world import MujocoWorld, offered_channels
     from envs.mujoco.tv import with_tv
     from envs.mujoco.worlds import WORLDS
     from envs.noisy_tv import TVSpec
 
-    offered = CHANNELS if issubclass(WORLDS[spec.id], GoalWorld) else ()
-    if missing := sorted(settings.read_channels - set(offered)):
-        expected = " or ".join(("obs", *offered))
-        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = {expected}")
+    _check_channels(settings.read_channels, offered_channels(WORLDS[spec.id]()), spec.id)
     maze = issubclass(WORLDS[spec.id], MazeWorld)
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
@@ -110,13 +106,20 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     return make_world
 
 
+def _check_channels(wanted: set[str], offered: Sequence[str], where: str) -> None:
+    """ValueError with the nearest one for a channel or a feature that the world does not have."""
+    for name in sorted(wanted - set(offered)):
+        near = nearest(name, offered)
+        hint = f"; did you mean {near!r}?" if near else f", expected reads or keys = {' or '.join(('obs', *offered))}"
+        raise ValueError(f"rewards: {where} has no channel {name!r}{hint}")
+
+
 def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.outside.world import OutsideWorld
 
     if settings.tv != "off":
         raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
-    if missing := sorted(settings.read_channels - {"obs"}):
-        raise ValueError(f"bonus: {spec.id} has no channel {missing[0]!r}, expected reads or keys = obs")
+    _check_channels(settings.read_channels, (), spec.id)
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=not training)
@@ -125,11 +128,17 @@ def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], W
 
 
 def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
+    from envs.grid.channels import CHANNELS
     from envs.grid.coverage import Explored
+    from envs.grid.features import FEATURES
     from envs.grid.fixed_levels import FixedLevels
     from envs.grid.tv import with_tv
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
+
+    _check_channels(settings.read_channels, (*CHANNELS, *FEATURES), spec.id)
+    if TVSpec.parse(settings.tv).on and (measured := sorted(settings.read_channels & FEATURES.keys())):
+        raise ValueError(f"tv: beside a TV {measured[0]!r} is not measured in grids (expected tv=off)")
 
     def make_world(num_envs: int, world_seed: int, training: bool) -> World:
         channels = settings.channels if training else ()
@@ -174,7 +183,11 @@ def field_maker(spec: Environment, settings) -> tuple[Callable[[int, int], Curri
 
 
 def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], MujocoField], MujocoAliceBobConfig]:
-    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none."""
+    """Fields of a world with goals, and the settings with what they leave to it; ValueError where it has none.
+
+    The task stays what it is whatever the game asks for; the way to either is shown. A flag says which it is only where
+    Bob learns both.
+    """
     from envs.mujoco.field import MujocoField
     from envs.mujoco.worlds import GOAL_WORLDS
 
@@ -184,10 +197,11 @@ def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], Muj
     kind = GOAL_WORLDS[spec.id]
     game = settings.game.in_world(kind.max_steps, kind.task)
     try:
-        world = kind(game.goal)
+        world = kind(shown=(*game.goal, *kind.task))
     except ValueError as error:
         raise ValueError(f"game.goal: {error}") from None
-    return partial(MujocoField, world), settings.model_copy(update={"game": game})
+    make_field = partial(MujocoField, world, parts=game.goal, flag=game.target_share > 0)
+    return make_field, settings.model_copy(update={"game": game})
 
 
 METHODS: dict[str, Method] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -117,6 +117,26 @@ def fits(_ctx: click.Context, parameter: click.Parameter, value: int | None) -> 
 
 SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
+
+
+LABELS = click.option(
+    "--labels", type=COUNT, metavar="N", help="Questions asked in all, with --reward preferences=…  [default: 500]"
+)
+TEACHER = click.option(
+    "--teacher", type=click.Choice(["script", "human"]), help="Who answers them: by the task's reward, or on `selfplay "
+    "label`.  [default: script]",
+)  # fmt: skip
+
+
+def label_pairs(labels: int | None, teacher: str | None, overrides: Mapping[str, str]) -> dict[str, str]:
+    """What `--labels` and `--teacher` set; UserError where the rewards in `overrides` are not learnt from labels."""
+    given = {"--labels": ("labels.budget", labels), "--teacher": ("teacher.kind", teacher)}
+    found = {key: str(value) for key, value in given.values() if value is not None}
+    names = {part.partition("=")[0].strip() for part in overrides.get("rewards", "").split(",")}
+    if found and "preferences" not in names:
+        option = next(option for option, (_, value) in given.items() if value is not None)
+        raise UserError(f"{option}: no reward is learnt from labels (expected --reward preferences=WEIGHT as well)")
+    return found
 
 
 def checked_env(name: str | None, families: Sequence[str] = FAMILIES, kwargs: Sequence[str] = ()) -> str | None:

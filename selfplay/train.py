@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from curiosity.group import ALONE
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
+from selfplay.card import CARD, write_card
 from selfplay.config import flatten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
@@ -131,12 +132,18 @@ def run_stage(
         check_same(group, config)
         stage = build_stage(method, spec, share, seed, device, group)
         resumed = folder is not None and folder.start(config, threads=threads)
+        if folder is not None and hasattr(stage, "keep_in"):
+            stage.keep_in(folder.path)
         newest = checkpoint.load_latest(folder.checkpoints) if folder is not None and resumed else None
         saved = handed_out(group, newest)
         if saved is None and begin is not None:
             begin(stage)
         if saved is None or saved.step < steps:
+            if folder is not None:
+                (path / CARD).unlink(missing_ok=True)  # it spoke of fewer steps
             _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures, group)
+        if folder is not None:
+            write_card(path)
     if not quiet and folder is not None:
         from selfplay.summary import print_summary
 

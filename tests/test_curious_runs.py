@@ -62,7 +62,7 @@ def test_commands_compose_rewards_and_say_what_is_wrong(tmp_path):
         (["--tv", ""], "'' is none of off, ride"),
         (["--set", "tv_hidden=true"], "there is no TV to hide"),
         (["--set", "bonus.icm.betta=1"], "did you mean 'bonus.icm.beta'"),
-        (["--set", "bonus.counts.reads=positron", "--reward", "counts=1"], "say 'position'"),
+        (["--set", "bonus.counts.reads=positron", "--reward", "counts=1"], "did you mean 'position'"),
     ):
         refused = CliRunner().invoke(main, [*run[:-2], "--run-dir", str(tmp_path / "other"), *option])
         assert refused.exit_code == 2
@@ -186,6 +186,9 @@ def test_attention_where_actions_are_numbers_by_hand():
     # A normal number is above .75 with probability 1 - Φ(.75) = .2266.
     expected = {"tv/in_view": 0.75, "tv/press_rate": 0.5, "tv/press_rate_in_view": 1 / 3, "tv/press_chance": 0.22663}
     assert found == pytest.approx(expected, abs=1e-5)
+    drawn = np.random.default_rng(0).normal(0, np.exp(-0.5), 400_000) > 0.75
+    wary = attention(replace(by_hand(), action=actions), Box(-1, 1, (2,)), press=1, log_std=-0.5)
+    assert wary["tv/press_chance"] == pytest.approx(drawn.mean(), abs=4 * 0.5 / 400_000**0.5)
 
 
 def test_bonus_owed_to_the_television_by_hand():

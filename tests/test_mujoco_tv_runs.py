@@ -60,8 +60,10 @@ def test_every_chart_has_its_curves(env, method, overrides):
     stage.pictures()
 
 
-def test_who_never_learns_presses_as_often_as_chance_is_said_to():
-    stage = stage_of("random", num_envs="64", tv="sham,frozen,cell,everywhere")
+@pytest.mark.parametrize("log_std", ["0", "-1"])
+def test_who_never_learns_presses_as_often_as_chance_is_said_to(log_std):
+    more = {"ppo.log_std": log_std, "tv": "sham,frozen,cell,everywhere"}
+    stage = stage_of("random", num_envs="64", **more)
     told = [stage.iterate(0.0).scalars for _ in range(4)]
     pressed, steps = np.mean([one["tv/press_rate"] for one in told]), 4 * 64 * 32
     chance = told[0]["tv/press_chance"]

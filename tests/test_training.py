@@ -57,6 +57,7 @@ def test_run_folder(method, tmp_path):
     assert any("eval/" in key for key in metrics[0])
     assert checkpoint.load_latest(run / "checkpoints").step == metrics[-1]["step"]
     assert any(run.glob("events.out.tfevents.*"))
+    assert f"- {metrics[-1]['step']:,} env steps of its own play" in (run / "model_card.md").read_text()
     if method == "alice-bob":
         proposal = lines(run / "proposals.jsonl")[0]
         assert {"step", "start", "goal", "t_A", "t_B", "shortest", "solved", "stopped"} <= proposal.keys()
@@ -88,6 +89,7 @@ def test_interrupted_equals_unbroken(method, tmp_path, monkeypatch):
         monkeypatch.setattr(STAGES[method], "iterate", crash)
         with pytest.raises(RuntimeError, match="power cut"):
             train(method, tmp_path / "broken", checkpoint_seconds=0)
+        assert not (tmp_path / "broken/model_card.md").exists()
     monkeypatch.setattr(STAGES[method], "iterate", iterate)
     broken = train(method, tmp_path / "broken", checkpoint_seconds=0)
     ends = [checkpoint.load_latest(run / "checkpoints").path / "tensors.safetensors" for run in (whole, broken)]

@@ -27,7 +27,7 @@ class GridField:
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
-    ruler, cells, y_up = STEPS, None, False
+    ruler, cells, y_up, tolerance = STEPS, None, False, 0.0
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class GridField:
         self.action_space, self.max_steps = spaces.Discrete(self.engine.num_actions), self.engine.max_steps
         self.shape = (spec.width, spec.height)
         self._reward = np.zeros(num_envs)
-        self._terminated, self._truncated, self._dead = (np.zeros(num_envs, bool) for _ in range(3))
+        self._terminated, self._truncated, self._dead, self._lost = (np.zeros(num_envs, bool) for _ in range(4))
 
     def generate(self, ids: np.ndarray) -> None:
         """Draw fresh levels in worlds `ids`."""
@@ -83,15 +83,20 @@ class GridField:
             else:
                 self._goal.write(self.engine.state, desired, out[:, width:], ids)
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids`; (reward, terminated, truncated, dead), [N] each, valid until the next step."""
+    def step(
+        self, action: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids`; (reward, terminated, truncated, dead, lost), [N] each, valid until the next step.
+
+        Nobody is ever lost here.
+        """
         self.engine.step(action, self._reward, self._terminated, self._truncated, self._mask(ids))
         self._dead[ids] = False
         ended = ids[self._terminated[ids]]
         if len(ended):
             x, y = self.engine.state.agent[ended, X], self.engine.state.agent[ended, Y]
             self._dead[ended] = self.engine.state.cells[ended, x, y] & 15 == LAVA
-        return self._reward, self._terminated, self._truncated, self._dead
+        return self._reward, self._terminated, self._truncated, self._dead, self._lost
 
     def difficulty(self, state: GridState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
         """Exact shortest path, environment steps, int32 [M]; -1 where unreachable. ValueError: too many states."""

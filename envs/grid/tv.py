@@ -107,12 +107,12 @@ class NoisyTV:
     def reset(self, seed: int | None) -> np.ndarray:
         """Fresh levels and pictures everywhere; the first rows, uint8 [N, W]. None: go on with the random streams.
 
-        With a seed the televisions' streams begin anew as well, from their own seed and this one.
+        With a seed the televisions' streams begin anew as well, from their own seed and this one; unseen pictures go
+        on, for those that were shown are not unseen any more.
         """
         self.world.reset(seed)
         if seed is not None:
             seed_streams(self._stream, np.uint64(self._derived(2 + int(seed))), np.int64(0))
-            self._drawn[:] = 0
         if self._setup.content == BANK:
             self._canvas[:] = self._bank[0]
         self.engine.write(self._inner, self._rows)

@@ -13,6 +13,7 @@ from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.maze_world import MazeWorld
 from envs.mujoco.state import MujocoState
+from envs.mujoco.unstable import Losses, step_or_cut
 
 _TABLE_CELL, _TABLE_CELLS = 0.25, 12  # metres of a cell of the plane where there is no maze, and how many across
 _REACHED_CELLS = 8  # across, of these, where blocks can be: they stay within 1 m of the middle
@@ -23,31 +24,46 @@ class MujocoField:
 
     Actions are float32 [N, A]. Distances are metres, float64: in a maze the exact shortest way of the agent's disc,
     elsewhere how far what is farthest from its place is from it, straight (`ruler`).
-    Observations are float32 [N, P]: what the world shows, with the way to the goal that is meant, then 1 where a goal
-    was given. Without one it is the way to the goal of the world's own task, then 0. Achieved goals are float64 [N, G].
+    Observations are float32 [N, P]: what the world shows, with the way to the goal that is meant, or without one to
+    that of the world's own task; 0 for a part that is not asked for. Achieved goals are float64 [N, G].
 
-    world: its `parts` are what of a goal must be matched.  threads: of MuJoCo's pool; None: as many as numba uses.
+    world: its `parts` are those of its task, and `shown` all that are ever asked for.  parts: what of a goal must be
+    matched; None: what the task asks for.  flag: whether the last number of an observation tells which it is, 1 where a
+    goal was given, 0 for the task. For players who meet both: who never saw the 0 would not know what to do with it.
+    threads: of MuJoCo's pool; None: as many as numba uses.
     """
 
     y_up = True
 
-    def __init__(self, world: GoalWorld, num_envs: int, seed: int, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        world: GoalWorld,
+        num_envs: int,
+        seed: int,
+        threads: int | None = None,
+        parts: Sequence[str] | None = None,
+        flag: bool = True,
+    ) -> None:
+        self.parts = world.parts if parts is None else world.checked_parts(parts)
+        if missing := sorted({*self.parts, *world.parts} - set(world.shown)):
+            raise ValueError(f"goals ask for {missing[0]!r}, the world shows only {', '.join(world.shown)}")
         self.engine = MujocoEngine(world, num_envs, threads)
         self.world, self.num_envs = world, self.engine.num_envs
         self.engine.seed(seed, np.arange(self.num_envs))
         low, high = self.engine.model.actuator_ctrlrange.T.astype(np.float32)
         self.action_space = spaces.Box(low, high, dtype=np.float32)
-        width = world.observe(self.engine.moment(ids=[0])).shape[1] + 1
+        self._flag = flag
+        width = world.observe(self.engine.moment(ids=[0])).shape[1] + flag
         self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
         self.max_steps = world.max_steps
         self.pixels: dict[str, np.ndarray] = {}
         maze = world.maze if isinstance(world, MazeWorld) else None
-        self.ruler = world.ruler
+        self.ruler, self.tolerance = world.ruler, min(world.tolerance[part] for part in self.parts)
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
-        across = _REACHED_CELLS if world.parts[-1] == "objects" else _TABLE_CELLS
+        across = _REACHED_CELLS if self.parts[-1] == "objects" else _TABLE_CELLS
         self._margin = (_TABLE_CELLS - across) // 2
         self.cells = len(maze.free_cells) if maze else across**2
-        self._nobody = np.zeros(self.num_envs, bool)
+        self._nobody, self._losses = np.zeros(self.num_envs, bool), Losses()
 
     def generate(self, ids: np.ndarray) -> None:
         """Begin episodes in worlds `ids` (int [M], sorted)."""
@@ -66,25 +82,34 @@ class MujocoField:
         return self.world.achieved(self.engine.moment().qpos).copy()
 
     def reached(self, desired: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """bool [M]: whether worlds `ids` are within their tolerance of their rows of `desired` [N, G]."""
-        return self.world.reached(self.world.achieved(self.engine.moment(ids=ids).qpos), desired[ids])
+        """bool [M]: whether worlds `ids` are within their tolerance of their rows of `desired` [N, G] in `parts`."""
+        return self.world.reached(self.world.achieved(self.engine.moment(ids=ids).qpos), desired[ids], self.parts)
 
     def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
         """Write rows `ids` of `out` float32 [N, P]."""
         now = self.engine.moment(ids=ids)
-        out[ids, :-1] = self.world.observe(now if desired is None else replace(now, goal=desired[ids]))
-        out[ids, -1] = desired is not None
+        goal, parts = (now.goal, self.world.parts) if desired is None else (desired[ids], self.parts)
+        seen = self.world.observe(replace(now, goal=self._only(goal, parts)))
+        out[ids, : seen.shape[1]] = seen
+        if self._flag:
+            out[ids, -1] = desired is not None
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids` (sorted) with action float [N, A]; (reward, terminated, truncated, dead), [N] each.
+    def step(
+        self, action: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` (sorted) with action float [N, A]: reward, terminated, truncated, dead, lost, [N] each.
 
-        Nobody ever dies here. UnstablePhysicsError, with nothing changed, where the physics blew up.
+        Nobody ever dies here. Where the physics blew up a world is lost: it stays as it was before the step, which pays
+        nothing and ends nothing (`UnstablePhysicsWarning` the first time); the others get the bits that they had got
+        without it.
         """
-        before = self.engine.moment(self.engine.step(action, self._nobody, ids))
-        now = self.engine.moment()
-        reward = self.world.reward(before, action, now, self.engine.dt)
+        state, lost, why = step_or_cut(self.engine, action, self._nobody, ids)
+        if why is not None:
+            self._losses.report(lost, why)
+        before, now = self.engine.moment(state), self.engine.moment()
+        reward = np.where(lost, 0.0, self.world.reward(before, action, now, self.engine.dt))
         truncated = self.engine.state.steps >= self.max_steps
-        return reward, self.world.terminated(now), truncated, self._nobody.copy()
+        return reward, self.world.terminated(now) & ~lost, truncated, self._nobody.copy(), lost
 
     def difficulty(self, state: MujocoState, desired: np.ndarray, ids: np.ndarray, parts: Sequence[str]) -> np.ndarray:
         """Metres from worlds `ids` of snapshot `state` to `desired` [N, G] in `parts`: float64 [M]; -1: no way.
@@ -118,8 +143,15 @@ class MujocoField:
         if isinstance(self.world, MazeWorld):
             way = self.world.geodesic.distances(start, desired)
             return np.where(np.isfinite(way), way, -1.0)
-        ways = [(desired - start)[:, self.world.places[part]].reshape(len(start), -1, 2) for part in parts]
-        return np.linalg.norm(np.concatenate(ways, axis=1), axis=2).max(axis=1)
+        ways = np.hstack([(desired - start)[:, self.world.places[part]] for part in parts])
+        return np.hypot(ways[:, ::2], ways[:, 1::2]).max(axis=1)
+
+    def _only(self, goal: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+        """`goal` [M, G] with NaN in all other parts than `parts`: nothing is asked for there."""
+        only = np.full_like(goal, np.nan)
+        for part in parts:
+            only[:, self.world.places[part]] = goal[:, self.world.places[part]]
+        return only
 
     def describe(self, goal: np.ndarray) -> dict:
         """One achieved goal float64 [G]: places in metres, to the millimetre."""
@@ -146,7 +178,8 @@ class MujocoField:
         from envs.mujoco.pictures import draw  # brings in Pillow
 
         now = self.engine.moment(ids=[index])
-        goal = np.full_like(now.goal, np.nan) if desired is None else np.asarray(desired, np.float64)[None]
+        asked = np.full_like(now.goal, np.nan) if desired is None else np.asarray(desired, np.float64)[None]
+        goal = self._only(asked, self.parts)
         return draw(self.world.scene(replace(now, goal=goal)))
 
     def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -163,7 +196,7 @@ class MujocoField:
 
     def _first_places(self, achieved: np.ndarray) -> np.ndarray:
         """float64 [M, 2] of goals [M, G]: of the agent where it is all that must match, else of the first block."""
-        columns = self.world.places[self.world.parts[-1]]
+        columns = self.world.places[self.parts[-1]]
         return achieved[:, columns.start : columns.start + 2]
 
     def state_dict(self) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from envs.mujoco.world import Moment, World
+from envs.mujoco.world import Feature, Moment, World
 from envs.ruler import STRAIGHT, Ruler
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class GoalWorld(World):
     reached, and the observation shows 0 in its place.
 
     goal: the parts that count, in the task as in `reached`; by default the world's own, `task`.
+    shown: the parts to which the way is observed; by default those that count.
 
     ruler: how far goals are.  places: each part's columns of a goal.  tolerance: each part's, metres, in distance.
     """
@@ -39,8 +40,9 @@ class GoalWorld(World):
     places: Mapping[str, slice]
     tolerance: ClassVar[Mapping[str, float]]
 
-    def __init__(self, goal: Sequence[str] | None = None) -> None:
+    def __init__(self, goal: Sequence[str] | None = None, shown: Sequence[str] | None = None) -> None:
         self.parts = self.checked_parts(self.task if goal is None else goal)
+        self.shown = self.parts if shown is None else self.checked_parts(shown)
 
     @property
     @abstractmethod
@@ -78,8 +80,8 @@ class GoalWorld(World):
                              f"[M, {self.goal_size}]")  # fmt: skip
         hits = np.ones(len(achieved), bool)
         for part in self.parts if parts is None else self.checked_parts(parts):
-            way = (achieved - desired)[:, self.places[part]].reshape(len(achieved), -1, 2)
-            hits &= (np.hypot(way[..., 0], way[..., 1]) <= self.tolerance[part]).all(axis=1)
+            way = (achieved - desired)[:, self.places[part]]
+            hits &= (np.hypot(way[:, ::2], way[:, 1::2]) <= self.tolerance[part]).all(axis=1)
         return hits
 
     def checked_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
@@ -96,13 +98,23 @@ class GoalWorld(World):
         """What is seen, then the way from what is achieved to what is desired (m), part by part."""
         way = now.goal - self.achieved(now.qpos)
         way[np.isnan(way)] = 0.0
-        return np.hstack([self.see(now), *(way[:, self.places[part]] for part in self.parts)])
+        return np.hstack([self.see(now), *(way[:, self.places[part]] for part in self.shown)])
 
     def reward(self, before: Moment, action: np.ndarray, after: Moment, dt: float) -> np.ndarray:
         return self.terminated(after).astype(np.float64)
 
     def terminated(self, now: Moment) -> np.ndarray:
         return self.reached(self.achieved(now.qpos), now.goal)
+
+    def features(self) -> dict[str, Feature]:
+        return {
+            "goal_distance": Feature("to the goal, straight, of several things the farthest (m)", self._goal_distance)
+        }
+
+    def _goal_distance(self, now: Moment) -> np.ndarray:
+        way = now.goal - self.achieved(now.qpos)
+        parts = [way[:, self.places[part]].reshape(len(way), -1, 2) for part in self.parts]
+        return np.linalg.norm(np.concatenate(parts, axis=1), axis=2).max(axis=1)
 
     def draw_goal(self, qpos: np.ndarray, draws: Draws) -> np.ndarray:
         """Drawn anew where it is reached already: uniform among the others."""

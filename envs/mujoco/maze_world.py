@@ -38,8 +38,8 @@ class MazeWorld(GoalWorld):
     ruler = WAY
     places = {"position": slice(0, 2)}  # noqa: RUF012
 
-    def __init__(self, goal: Sequence[str] | None = None) -> None:
-        super().__init__(goal)
+    def __init__(self, goal: Sequence[str] | None = None, shown: Sequence[str] | None = None) -> None:
+        super().__init__(goal, shown)
         self.maze = Maze(LAYOUTS[self.layout], self.cell)
 
     @cached_property

@@ -42,8 +42,9 @@ class NoisyTV:
         it, and the other numbers act as ever: a press costs nothing, not even a step.
     extent: cell: C = 1.  quadrant: C = D / 3 rounded up, 2 at least: a quarter of all that is then seen.  view: C = D.
     content: numbers in [-1, 1].  frozen, kN: vectors drawn once, uniform; of a cell N values evenly spaced.  balls: k6.
-        iid: every number anew, independent and uniform.  unseen: the number of the picture, scrambled, as two numbers
-        that take turns along the C: 2 ** 48 vectors, all different.
+        iid: every number anew, independent and uniform.  unseen: the number of the picture (`picture_numbers`),
+        scrambled, as two numbers that take turns along the C: 2 ** 48 vectors, all different. A picture that was shown
+        never comes again in this object's life, whatever it is reset with; another with the same seed has the same.
     place: for mazes, but everywhere.  spot: the middle of a free cell, drawn anew for every episode.  fixed: drawn
         once, the same in all environments.  It is seen by an agent whose centre is not farther than `SIGHT` cells from
         it with no wall between.
@@ -76,12 +77,12 @@ class NoisyTV:
     def reset(self, seed: int | None) -> np.ndarray:
         """Episodes and pictures begin everywhere; the first rows, float32 [N, W]. None: go on with the random streams.
 
-        With a seed the televisions' streams begin anew as well, from their own seed and this one.
+        With a seed the televisions' streams begin anew as well, from their own seed and this one; unseen pictures go
+        on, for those that were shown are not unseen any more.
         """
         self._inner[:] = self.world.reset(seed)
         if seed is not None:
             seed_streams(self._stream, np.uint64(derived_seed(self._seed, 2 + int(seed))), np.int64(0))
-            self._drawn[:] = 0
         if len(self._bank):
             self._canvas[:] = self._bank[0]
         self._begin(np.arange(self.num_envs))
@@ -210,8 +211,7 @@ class NoisyTV:
         elif self.spec.content == "iid":
             self._canvas[ids] = draws.uniform(-1, 1, size)
         elif self.spec.content == "unseen":
-            numbers = self._drawn[ids] * self.num_envs + ids  # nobody else has these
-            self._canvas[ids] = signs(numbers, self._key)[:, np.arange(size) % 2]
+            self._canvas[ids] = signs(picture_numbers(ids, self._drawn[ids]), self._key)[:, np.arange(size) % 2]
         self._drawn[ids] += 1
 
     def _show(self, rows: np.ndarray, out: np.ndarray) -> None:
@@ -228,6 +228,16 @@ class NoisyTV:
             part[:, bare:] = np.where(live[:, None], self._canvas, 0) if name == "shown" else 0
         out[:, 2 * width] = 1 + live
         out[:, 2 * width + 1 :] = rows[:, bare:]
+
+
+def picture_numbers(ids: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """int64 [M]: a number that no other environment (`ids`, int64 [M]) and no other of its pictures (`drawn`) has.
+
+    Cantor's pairing function, so that it does not depend on how many environments there are. Below 2 ** 48 for
+    environments and pictures up to 2 ** 23.
+    """
+    both = ids + drawn
+    return both * (both + 1) // 2 + drawn
 
 
 def signs(numbers: np.ndarray, key: np.uint64) -> np.ndarray:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from envs.errors import UnstablePhysicsError
+from envs.errors import UnstablePhysicsError, UnstablePhysicsWarning
 from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.state import MujocoState
 
 
 def step_or_cut(
-    engine: MujocoEngine, actions: np.ndarray, begin: np.ndarray
+    engine: MujocoEngine, actions: np.ndarray, begin: np.ndarray, ids: np.ndarray | None = None
 ) -> tuple[MujocoState, np.ndarray, str | None]:
-    """`engine.step` of all environments, in which none stops the others: (what was before, lost bool [N], why).
+    """`engine.step`, in which no environment stops the others: (what was before, lost bool [N], why).
+
+    ids: who (int [M], sorted; None: all), the others stay as they are and are never lost.
 
     lost: whose physics blew up, as MuJoCo says or by `engine.absurd` after the step. They are put back to where they
     were; where that was absurd already (somebody wrote it there), they begin anew, and so does what was before. The
@@ -21,11 +25,12 @@ def step_or_cut(
 
     UnstablePhysicsError where it blew up in an episode that `begin` (bool [N]) begins: that is no matter of chance.
     """
-    bad = engine.absurd() & ~begin
+    asked = np.ones(engine.num_envs, bool) if ids is None else np.isin(np.arange(engine.num_envs), ids)
+    bad = engine.absurd() & ~begin & asked
     lost, why = bad.copy(), engine.blame(bad)
-    while not lost.all():
+    while (left := asked & ~lost).any():
         try:
-            before = engine.step(actions, begin, np.flatnonzero(~lost) if lost.any() else None)
+            before = engine.step(actions, begin, None if left.all() else np.flatnonzero(left))
             break
         except UnstablePhysicsError as error:
             if begin[error.ids].any():
@@ -34,7 +39,7 @@ def step_or_cut(
             why = why or str(error).partition(";")[0]
     else:
         before = engine.state.take(slice(None))
-    absurd = engine.absurd() & ~lost
+    absurd = engine.absurd() & left
     why = why or engine.blame(absurd, after=True)
     engine.state.put(absurd, before.take(absurd))
     if bad.any():
@@ -43,3 +48,23 @@ def step_or_cut(
     lost |= absurd
     engine.state.steps[lost] += 1
     return before, lost, why
+
+
+class Losses:
+    """How many episodes were cut because the physics blew up, said the first time.
+
+    count: of them, so far.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def report(self, lost: np.ndarray, why: str) -> None:
+        """Count the environments of `lost` (bool [N]); the first time an UnstablePhysicsWarning says `why`."""
+        if not self.count:
+            warnings.warn(
+                f"{why}; expected physics that stays finite: its episode is truncated, the others go on (said once)",
+                UnstablePhysicsWarning,
+                stacklevel=3,
+            )
+        self.count += int(lost.sum())

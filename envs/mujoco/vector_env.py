@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +11,10 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.errors import UnstablePhysicsWarning
 from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.state import MujocoState
-from envs.mujoco.unstable import step_or_cut
+from envs.mujoco.unstable import Losses, step_or_cut
 from envs.mujoco.world import World
 from envs.mujoco.worlds import world as world_of
 from envs.vector import checked_autoreset_mode, checked_count, checked_reset_mask, checked_seed
@@ -63,7 +61,6 @@ class MujocoVectorEnv(VectorEnv):
     `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `dtype`: of the observations. `threads`: of MuJoCo's
     pool; by default as many as numba uses.
 
-    unstable: how many episodes were cut because the physics blew up, since this was made.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as in gymnasium)
@@ -87,7 +84,7 @@ class MujocoVectorEnv(VectorEnv):
         self.engine = MujocoEngine(self.world, num_envs, threads)
         self.num_envs = self.engine.num_envs
         self._ready = False
-        self.unstable = 0
+        self._losses = Losses()
 
         size = self.world.observe(self.engine.moment(ids=slice(0, 1))).shape[1]
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), self.dtype.type)
@@ -95,6 +92,11 @@ class MujocoVectorEnv(VectorEnv):
         self.single_action_space = spaces.Box(low, high, dtype=np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    @property
+    def unstable(self) -> int:
+        """How many episodes were cut because the physics blew up, since this was made."""
+        return self._losses.count
 
     @property
     def state(self) -> MujocoState:
@@ -149,7 +151,7 @@ class MujocoVectorEnv(VectorEnv):
             observation[done] = self.observe(done)
         if why is not None:
             info |= {"unstable": lost, "_unstable": lost.copy()}
-            self._report(lost, why)
+            self._losses.report(lost, why)
         return observation, reward, terminated, truncated, info
 
     def snapshot(self, ids: Any = None) -> MujocoState:
@@ -209,17 +211,6 @@ class MujocoVectorEnv(VectorEnv):
         from envs.mujoco.rendering import painter
 
         return painter(type(self.world)).draw(now.qpos[0], now.qvel[0])
-
-    def _report(self, lost: np.ndarray, why: str) -> None:
-        """Count, and warn the first time."""
-        first = self.unstable == 0
-        self.unstable += int(lost.sum())
-        if first:
-            warnings.warn(
-                f"{why}; expected physics that stays finite: its episode is truncated, the others go on (said once)",
-                UnstablePhysicsWarning,
-                stacklevel=3,
-            )
 
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):

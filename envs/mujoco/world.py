@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -44,19 +46,28 @@ class Moment:
     goal: np.ndarray
 
 
+class Feature(NamedTuple):
+    """text: what it measures, with its unit. of: its number in each of M environments, [M]."""
+
+    text: str
+    of: Callable[[Moment], np.ndarray]
+
+
 class World(ABC):
     """One kind of world, free of state. `dt` and `qpos0` (float64 [nq], the model's own pose) come from the model.
 
     mission: what is asked for, in a few words.
     frame_skip: MuJoCo's substeps in a step.  max_steps: steps until truncation.
     reads: what is needed beside positions and velocities, by name.
+    watches: what its `features` need beside these.
     succeeds: whether an episode that terminates with a positive reward is a success.
     """
 
     mission: ClassVar[str]
     frame_skip: ClassVar[int]
     max_steps: ClassVar[int]
-    reads: ClassVar[Mapping[str, Reading]] = {}
+    reads: Mapping[str, Reading] = MappingProxyType({})
+    watches: ClassVar[Mapping[str, Reading]] = {}
     succeeds: ClassVar[bool] = False
 
     @abstractmethod
@@ -75,6 +86,10 @@ class World(ABC):
     def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         """Positions [M, nq] and velocities [M, nv] to begin episodes with, for the M environments of `draws`."""
 
+    def features(self) -> dict[str, Feature]:
+        """Numbers that can be measured of a state, by name, for rewards designed by hand. None, unless a world says."""
+        return {}
+
     def draw_goal(self, qpos: np.ndarray, draws: Draws) -> np.ndarray:
         """float64 [M, G]: what is desired in episodes that begin in `qpos` [M, nq]. Nothing, unless a world says."""
         return np.empty((len(qpos), 0))
@@ -82,6 +97,18 @@ class World(ABC):
     def terminated(self, now: Moment) -> np.ndarray:
         """bool [M]: whether the episode is over, for a reason other than time. Never, unless a world says otherwise."""
         return np.zeros(len(now.qpos), bool)
+
+
+def watching(world: World) -> World:
+    """A `world` that also reads what its features need."""
+    other = copy(world)
+    other.reads = {**world.reads, **world.watches}
+    return other
+
+
+def touching(force: np.ndarray) -> np.ndarray:
+    """bool [M]: whether anything touches a body, by its row of "cfrc_ext" [M, 6]."""
+    return (force != 0).any(axis=1)
 
 
 def squares(action: np.ndarray) -> np.ndarray:

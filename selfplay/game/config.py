@@ -80,7 +80,9 @@ class MujocoGameConfig(GameConfig):
         description="share of the worlds in which a past Alice plays, from whom Alice learns nothing (OpenAI 2021: .2)",
     )
     goal: tuple[Literal["position", "objects"], ...] = Field(
-        (), description="what of Alice's end state Bob must match; empty: what the world's task asks for"
+        (),
+        description="what of Alice's end state Bob must match; empty: what the world's task asks for. The task itself, "
+        "as in target_share, is what it is whatever is said here",
     )
 
     @field_validator("t_max")

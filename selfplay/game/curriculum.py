@@ -17,23 +17,25 @@ def _mean(values: np.ndarray) -> float:
 def round_scalars(played: Round) -> dict[str, float]:
     """Shares, lengths and payoffs of one round, by TensorBoard tag. Means over nothing are left out.
 
-    Means are over all N worlds, those where a past Alice plays included, and over the goals proposed where they are
-    about Bob or what became of goals.
+    "alice/…" and "curriculum/…" are about the present Alice, over the worlds in which she played herself; "bob/…" are
+    over all N worlds, for he plays with past Alices as with her. What became of goals and what Bob did are means over
+    the goals proposed of which it is known (`Outcome.judged`).
     """
-    outcome, proposed = played.outcome, played.outcome.proposed
-    hard = proposed & ~outcome.trivial
+    outcome, judged, hers = played.outcome, played.outcome.judged, played.present
+    known, turn = judged & hers, played.alice_turn
+    hard = known & ~outcome.trivial
     scalars = {
-        "alice/payoff": _mean(played.alice_payoff),
-        "alice/t_A": _mean(outcome.t_alice),
-        "alice/not_stopped": _mean(~proposed & ~played.alice_turn.died),
-        "alice/invalid": _mean(played.alice_turn.died),
-        "bob/payoff": _mean(played.bob_payoff[proposed]),
-        "bob/t_B": _mean(outcome.t_bob[proposed & outcome.solved]),
-        "bob/died": _mean(played.bob_turn.died[proposed]),
-        "curriculum/proposed": _mean(proposed),
-        "curriculum/solved": _mean(outcome.solved[proposed]),
+        "alice/payoff": _mean(played.alice_payoff[hers]),
+        "alice/t_A": _mean(outcome.t_alice[hers]),
+        "alice/not_stopped": _mean(~(outcome.proposed | turn.died | turn.lost)[hers]),
+        "alice/invalid": _mean(turn.died[hers]),
+        "bob/payoff": _mean(played.bob_payoff[judged]),
+        "bob/t_B": _mean(outcome.t_bob[judged & outcome.solved]),
+        "bob/died": _mean(played.bob_turn.died[judged]),
+        "curriculum/proposed": _mean(outcome.proposed[hers]),
+        "curriculum/solved": _mean(outcome.solved[known]),
         "curriculum/solved_nontrivial": _mean(outcome.solved[hard]),
-        "curriculum/trivial": _mean(outcome.trivial[proposed]),
+        "curriculum/trivial": _mean(outcome.trivial[known]),
     }
     return {tag: value for tag, value in scalars.items() if not np.isnan(value)}
 

@@ -52,11 +52,15 @@ class PlayingField(Protocol):
     def observe(self, desired: np.ndarray | None, out: np.ndarray, ids: np.ndarray) -> None:
         """Write rows `ids` of `out` [N, P]; `desired` None: an empty goal and the flag of the target task."""
 
-    def step(self, action: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Step worlds `ids` with `action`; (task reward float64, terminated, truncated, dead), [N] each.
+    def step(
+        self, action: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step worlds `ids` with `action`; (task reward float64, terminated, truncated, dead, lost), [N] each.
 
         action: int64 [N], or float32 [N, A] within the bounds.
         dead: terminated by a mishap. The reward cannot tell: a task completed after its own time limit may pay nothing.
+        lost: what simulates the world broke down in this step, which nobody meant. The world is as it was before the
+        step, is paid nothing and is not terminated; whoever plays there cannot go on.
         """
 
 
@@ -66,6 +70,10 @@ class CurriculumField(PlayingField, Protocol):
     @property
     def ruler(self) -> Ruler:
         """How distances are measured."""
+
+    @property
+    def tolerance(self) -> float:
+        """How far from a goal is near enough to have reached it, as `ruler` measures; 0: it must be reached exactly."""
 
     @property
     def cells(self) -> int | None:

@@ -10,6 +10,10 @@ fails, else −scale, and R_B = −R_A (the paper's scale is 1). Opposed payoff,
 the constant: R_B = −scale · t_B and R_A = −R_B. A Bob who is always there before t_A leaves the first two without a
 slope for Alice; this one keeps one.
 
+Where the world broke down under Bob (`Outcome.lost`) the round is void: nobody knows how long he had taken, and an
+Alice who was paid as if he had failed would learn to break worlds. He pays for the steps he took, but neither for
+success nor for failure, and she gets nothing; what might have come is left to their values (`selfplay.game.rounds`).
+
 All arguments are arrays over N rounds; nothing here knows a world or a policy.
 """
 
@@ -29,6 +33,7 @@ class Outcome:
     solved: bool [N], Bob reached it, `t_bob == 0` included; False where nothing was proposed.
     t_bob: int [N], Bob's environment steps so far as he took them (before any charge for failing).
     bob_limit: int [N], the steps Bob was allowed.
+    lost: bool [N], the world broke down in Bob's turn, and it is not known how he would have done.
     """
 
     t_alice: np.ndarray
@@ -36,11 +41,17 @@ class Outcome:
     solved: np.ndarray
     t_bob: np.ndarray
     bob_limit: np.ndarray
+    lost: np.ndarray
 
     @property
     def charged(self) -> np.ndarray:
-        """t_B as the payoff counts it, int [N]: the steps taken if solved, the whole limit if not."""
-        return np.where(self.solved, self.t_bob, self.bob_limit)
+        """t_B as the payoff counts it, int [N]: the steps taken if solved or lost, the whole limit if he failed."""
+        return np.where(self.solved | self.lost, self.t_bob, self.bob_limit)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """bool [N]: proposed, and known how Bob did."""
+        return self.proposed & ~self.lost
 
     @property
     def trivial(self) -> np.ndarray:
@@ -57,7 +68,7 @@ def time_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarray]
 
 def outcome_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """(R_A, R_B), float32 [N] each, of the outcome payoff (±scale); 0 for both where nothing was proposed."""
-    bob = np.where(outcome.solved, scale, -scale)
+    bob = np.where(outcome.lost, 0.0, np.where(outcome.solved, scale, -scale))
     return _where_proposed(outcome, -bob, bob)
 
 
@@ -69,7 +80,7 @@ def opposed_payoff(outcome: Outcome, scale: float) -> tuple[np.ndarray, np.ndarr
 
 def _where_proposed(outcome: Outcome, alice, bob) -> tuple[np.ndarray, np.ndarray]:
     return (
-        np.where(outcome.proposed, alice, 0.0).astype(np.float32),
+        np.where(outcome.judged, alice, 0.0).astype(np.float32),
         np.where(outcome.proposed, bob, 0.0).astype(np.float32),
     )
 

@@ -26,12 +26,14 @@ from selfplay.game.turn import Turn, TurnPlayer
 class Round:
     """A round played. Valid until the next one (the batches share the players' buffers).
 
+    present: bool [N], where Alice herself played; False where a past one did.
     start, end: achieved goals [N, G] before and after Alice's turn; desired: what Bob was asked for, [N, G].
     before_alice, before_bob: snapshots of the worlds each of them began in. alice_payoff, bob_payoff: float32 [N].
     demonstration: Alice's way to the goals that Bob missed, as Bob would have seen it.
     """
 
     outcome: Outcome
+    present: np.ndarray
     start: np.ndarray
     end: np.ndarray
     desired: np.ndarray
@@ -49,6 +51,11 @@ class Round:
     def steps(self) -> int:
         """Environment steps of both players."""
         return int(self.alice_turn.steps.sum() + self.bob_turn.steps.sum())
+
+    @property
+    def lost(self) -> int:
+        """Turns of both players that ended because the world broke down."""
+        return int(self.alice_turn.lost.sum() + self.bob_turn.lost.sum())
 
 
 F = TypeVar("F", bound=PlayingField)
@@ -77,7 +84,13 @@ class Game(Generic[F]):
         self._bob = TurnPlayer(bob, field, config.t_max)
 
     def play(self) -> Round:
-        """Play one round on fresh levels."""
+        """Play one round on fresh levels.
+
+        Where the world breaks down under Alice (`Turn.lost`) there is no goal: she did not say STOP, Bob does not play,
+        nobody is paid. Where it does under Bob the round is void (`selfplay.game.payoffs`). No decision led there, so
+        the last row of whose turn was cut, and where it was Bob's that of Alice as well, is truncated and not
+        terminated: its return goes on with the value of what was seen last, as if the payoff were yet to come.
+        """
         field, config, n = self.field, self.config, self.field.num_envs
         everyone = np.arange(n)
         field.generate(everyone)
@@ -88,7 +101,7 @@ class Game(Generic[F]):
             with self._past.playing():
                 alice = own.joined(self._alice.play(~self._present, start, limits, check_goal=False))
         end = field.achieved()
-        proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died
+        proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died & ~alice.lost
         if config.mode == "repeat":
             field.restore(before_alice, everyone)
             before_bob, desired = before_alice, end
@@ -96,14 +109,15 @@ class Game(Generic[F]):
             before_bob, desired = field.snapshot(), start
         limits = np.where(proposed, config.t_max - alice.steps, 0)
         bob = self._bob.play(proposed, desired, limits, check_goal=True)
-        outcome = Outcome(alice.steps, proposed, bob.solved, bob.steps, limits)
+        outcome = Outcome(alice.steps, proposed, bob.solved, bob.steps, limits, bob.lost)
         alice_payoff, bob_payoff = PAYOFFS[config.payoff](outcome, config.payoff_scale)
         demonstration = None
         if config.clone_weight > 0:
-            failed = np.flatnonzero(proposed & ~bob.solved)
+            failed = np.flatnonzero(outcome.judged & ~bob.solved)
             demonstration = demonstrate(field, self._alice.moves, before_alice, alice, end, failed, config.clone_weight)
         return Round(
             outcome=outcome,
+            present=self._present,
             start=start,
             end=end,
             desired=desired,
@@ -113,8 +127,11 @@ class Game(Generic[F]):
             bob_turn=bob,
             alice_payoff=alice_payoff,
             bob_payoff=bob_payoff,
-            alice=own.transitions(spread(own, alice_payoff)),
-            bob=bob.transitions(spread(bob, bob_payoff, 0.0 if config.payoff == "outcome" else -config.payoff_scale)),
+            alice=own.transitions(spread(own, alice_payoff), truncated=alice.lost | bob.lost),
+            bob=bob.transitions(
+                spread(bob, bob_payoff, 0.0 if config.payoff == "outcome" else -config.payoff_scale),
+                truncated=bob.lost,
+            ),
             demonstration=demonstration,
         )
 

@@ -41,7 +41,7 @@ def pace_name(ruler: Ruler) -> str:
 
 def pace_title(ruler: Ruler) -> str:
     """And in words."""
-    return "detour (t_B / shortest)" if ruler.in_steps else f"pace (t_B in steps / {ruler.name} in metres)"
+    return "detour (t_B / shortest)" if ruler.in_steps else f"pace (t_B in steps / metres of the {ruler.name})"
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,14 @@ class GoalScores:
     """Uniformly drawn reachable goals on N fresh levels: arrays over the worlds that have a goal besides their start.
 
     distance: to the goal, as `ruler` says.  solved: bool.  t_bob: int, environment steps taken.
+    tolerance: how far from the goal is near enough, as `ruler` says.
     """
 
     distance: np.ndarray
     solved: np.ndarray
     t_bob: np.ndarray
     ruler: Ruler = STEPS
+    tolerance: float = 0.0
 
     @property
     def success(self) -> float:
@@ -63,10 +65,15 @@ class GoalScores:
 
     @property
     def pace(self) -> float:
-        """Mean t_B / distance over solved goals: with distances in steps 1 is optimal, else it is steps a metre."""
+        """Of solved goals. With distances in steps the mean of t_B / distance, 1 being optimal; else steps a metre.
+
+        Those are all steps over all metres that there were to go, up to where it is near enough: a goal that is hardly
+        farther away than that would have any number of them.
+        """
         if not self.solved.any():
             return float("nan")
-        return float((self.t_bob[self.solved] / self.distance[self.solved]).mean())
+        steps, way = self.t_bob[self.solved], self.distance[self.solved] - self.tolerance
+        return float((steps / way).mean() if self.ruler.in_steps else steps.sum() / way.sum())
 
     def summary(self) -> dict[str, Any]:
         """Success, pace, and both by distance."""
@@ -122,7 +129,7 @@ def goal_scores(
     player = TurnPlayer(bob, field, config.t_max)
     limits = np.full(field.num_envs, config.t_max)
     turn = player.play(has_goal, desired, limits, check_goal=True, deterministic=deterministic)
-    return GoalScores(distance[has_goal], turn.solved[has_goal], turn.steps[has_goal], field.ruler)
+    return GoalScores(distance[has_goal], turn.solved[has_goal], turn.steps[has_goal], field.ruler, field.tolerance)
 
 
 def undoing(config: GameConfig) -> GameConfig:
@@ -138,7 +145,7 @@ def way_back(game: Game[CurriculumField], measurable: bool) -> dict[str, float]:
     without such a goal.
     """
     played, field = game.play(), game.field
-    asked = np.flatnonzero(played.outcome.proposed & ~played.outcome.trivial)
+    asked = np.flatnonzero(played.outcome.judged & ~played.outcome.trivial)
     if not len(asked):
         return {}
     found = {"returned": float(played.outcome.solved[asked].mean())}

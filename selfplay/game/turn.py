@@ -23,6 +23,7 @@ class Turn:
     died: bool [N] the world ended the turn without success (lava).
     task_return: float64 [N] the task's own reward, summed.   finished: bool [N] the task itself was completed.
     truncated: bool [N] the task's own time limit ended the turn.
+    lost: bool [N] the world broke down and ended the turn, through no decision of the player's.
     """
 
     obs: np.ndarray  # [T + 1, N, P]; row t + 1 is the true successor of row t: a turn never resets a world
@@ -39,6 +40,7 @@ class Turn:
     died: np.ndarray
     finished: np.ndarray
     truncated: np.ndarray
+    lost: np.ndarray
     task_return: np.ndarray
 
     @property
@@ -50,14 +52,15 @@ class Turn:
         """This turn and `other`, which the same `TurnPlayer` played right behind it in other worlds, as one."""
         longer = self if len(self.action) >= len(other.action) else other  # both are views of the same buffers
         sums = {name: getattr(self, name) + getattr(other, name) for name in ("decisions", "steps", "task_return")}
-        flags = ("stopped", "solved", "died", "finished", "truncated")
+        flags = ("stopped", "solved", "died", "finished", "truncated", "lost")
         return replace(longer, **sums, **{name: getattr(self, name) | getattr(other, name) for name in flags})
 
     def transitions(self, reward: np.ndarray, truncated: np.ndarray | None = None) -> Transitions:
         """The turn as a batch with `reward` [T, N] as its task reward.
 
-        A turn of the game ends for good where its payoff is paid, so its last row is terminated; rows named by
-        `truncated` (bool [N], last rows cut by a time limit the player cannot see) are bootstrapped instead.
+        A turn of the game ends for good where its payoff is paid, so its last row is terminated. Of turns that were cut
+        short, by a time limit that the player cannot see or because there is nothing to be paid for (`truncated`, bool
+        [N]), it is truncated: what would have come is estimated by the value of what is seen last.
         """
         mask = self.mask
         last = np.arange(len(self.action))[:, None] == self.decisions - 1
@@ -114,11 +117,11 @@ class TurnPlayer:
         desired: [N, G] what the player sees as its goal (Alice: her start), None for the target task.
         check_goal: end the turn, solved, once `desired` is reached; looked at before the first action too.
         end_on_task: end the turn when the world's own task is completed, or its time is over. Otherwise the world
-            plays on: in self-play the task means nothing. A death always ends the turn.
+            plays on: in self-play the task means nothing. A death or a lost world always ends the turn.
         """
         field, n = self.field, self.field.num_envs
         steps, decisions = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        stopped, solved, died, finished, truncated = (np.zeros(n, bool) for _ in range(5))
+        stopped, solved, died, finished, truncated, lost = (np.zeros(n, bool) for _ in range(6))
         task_return = np.zeros(n)
         ids = np.flatnonzero(active & (limits > 0))
         if check_goal and desired is not None:
@@ -147,7 +150,7 @@ class TurnPlayer:
             ids, chosen = ids[~stops], chosen[~stops]
             if len(ids):
                 self._given[t, ids] = self.moves.given(chosen)
-                reward, terminated, cut, dead = field.step(self._given[t], ids)
+                reward, terminated, cut, dead, broken = field.step(self._given[t], ids)
                 field.observe(desired, self._obs[t + 1], ids)
                 steps[ids] += 1
                 gained, ended = reward[ids], terminated[ids]
@@ -158,12 +161,13 @@ class TurnPlayer:
                     success &= gained > 0  # some levels also end at the wrong place; within its time the task pays
                 died[ids] |= dead[ids]
                 finished[ids] |= success
-                over = dead[ids] | (steps[ids] >= limits[ids])
+                lost[ids] |= broken[ids]
+                over = dead[ids] | broken[ids] | (steps[ids] >= limits[ids])
                 if end_on_task:
-                    truncated[ids] |= cut[ids] & ~ended
+                    truncated[ids] |= (cut[ids] | broken[ids]) & ~ended
                     over |= ended | cut[ids]
                 if check_goal and desired is not None:
-                    hit = field.reached(desired, ids) & ~died[ids]
+                    hit = field.reached(desired, ids) & ~died[ids] & ~lost[ids]
                     solved[ids] |= hit
                     over |= hit
                 ids = ids[~over]
@@ -183,5 +187,6 @@ class TurnPlayer:
             died=died,
             finished=finished,
             truncated=truncated,
+            lost=lost,
             task_return=task_return,
         )

@@ -6,26 +6,14 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from selfplay.label.events import Query
+from selfplay.label.settings import QueryConfig
 
 EXHAUSTIVE = 50_000  # so many sets are listed; of more some are drawn
-
-
-class QueryConfig(BaseModel):
-    """How queries are chosen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    method: Literal["uniform", "disagreement", "entropy"] = Field("uniform", description="what is asked first")
-    clips: int = Field(2, ge=2, description="k, clips in a query: 2 for pairs, more for rankings")
-    pool: int = Field(10, ge=1, description="sets drawn for each query; the best of them are asked")
-    again: float = Field(0.0, ge=0, le=1, description="share of queries that ask an old one once more")
 
 
 @dataclass(frozen=True)

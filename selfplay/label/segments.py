@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -143,12 +143,8 @@ class ClipStore:
     def save(self, segments: Segments) -> list[str]:
         """Keep the segments, durable when this returns; their ids. Equal segments are one clip."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        arrays = _arrays(segments)
         ids = []
-        for m in range(len(segments)):
-            content = safetensors.numpy.save(
-                {name: np.ascontiguousarray(array[:, m]) for name, array in arrays.items()}, {"format": FORMAT}
-            )
+        for content in _contents(segments):
             ids.append(_id(content))
             if not self.path(ids[-1]).exists():
                 write_bytes(self.path(ids[-1]), content)
@@ -178,6 +174,19 @@ class ClipStore:
         if _id(content) != id:
             raise ValueError(f"clip {self.path(id)} is damaged: its content is not what its name says")
         return safetensors.numpy.load(content)
+
+
+def clip_ids(segments: Segments) -> list[str]:
+    """The ids that the segments have as clips; nothing is kept."""
+    return [_id(content) for content in _contents(segments)]
+
+
+def _contents(segments: Segments) -> Iterator[bytes]:
+    """The files of the segments, one after the other."""
+    arrays = _arrays(segments)
+    for m in range(len(segments)):
+        each = {name: np.ascontiguousarray(array[:, m]) for name, array in arrays.items()}
+        yield safetensors.numpy.save(each, {"format": FORMAT})
 
 
 def _id(content: bytes) -> str:

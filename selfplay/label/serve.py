@@ -99,8 +99,9 @@ def ask_some(run: Path, ledger: Ledger, sheets: Sheets, *, queries: int, horizon
 
     from selfplay.evaluate import load_run
     from selfplay.label.filming import film_clips, num_worlds
-    from selfplay.label.queries import Chooser, QueryConfig
+    from selfplay.label.queries import Chooser
     from selfplay.label.segments import ClipStore
+    from selfplay.label.settings import QueryConfig
     from selfplay.stages.ppo import PPOStage
 
     stage, config = load_run(run)

@@ -7,23 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from curiosity.source import Batch
 from selfplay.label.events import CHOICES, Answer
-
-
-class TeacherConfig(BaseModel):
-    """A teacher of B-Pref (Lee et al. 2021, arXiv 2111.03026, section 3). The defaults never err."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    beta: float | None = Field(None, ge=0, description="β, inverse temperature; None: ∞, always the better one")
-    gamma: float = Field(1.0, gt=0, le=1, description="γ, how much a step counts beside the one after it")
-    mistake: float = Field(0.0, ge=0, le=1, description="ε, probability that a preference is turned round")
-    skip: float | None = Field(None, description="δ_skip: skips where no segment's return reaches this; None: never")
-    equal: float = Field(0.0, ge=0, description="δ_equal: equal where two returns differ by less than this")
+from selfplay.label.settings import TeacherConfig
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,17 @@ from envs.noisy_tv import PRESS_ABOVE
 from selfplay.core.transitions import Transitions
 
 
-def attention(batch: Transitions, actions: gymnasium.Space, press: int | None) -> dict[str, float]:
+def attention(
+    batch: Transitions, actions: gymnasium.Space, press: int | None, log_std: float = 0.0
+) -> dict[str, float]:
     """Time at the TV, and presses against chance, over the played steps of a batch with the channel "tv".
 
     press: the action that presses, or which number of an action does, above `PRESS_ABOVE`; None: there is no button.
+    log_std: where the log deviation of actions that are numbers starts.
 
     tv/in_view: share of steps after which the TV is in view. With a button, press_rate: share of steps that press it,
     press_rate_in_view: the same among the steps taken in front of the TV, press_chance: what a player of `actions` does
-    whose actions are uniform, or normal numbers of mean 0 and deviation 1, as those of a policy are that never learnt.
+    whose actions are uniform, or normal numbers of mean 0 and deviation exp(log_std), as of a policy that never learnt.
     """
     rows, mask = batch.channels["tv"], batch.mask
     before, after = (part[..., 0] > 1 for part in rows)
@@ -31,7 +34,8 @@ def attention(batch: Transitions, actions: gymnasium.Space, press: int | None) -
         if isinstance(actions, gymnasium.spaces.Discrete):
             pressed, chance = batch.action == press, 1 / int(actions.n)
         else:
-            pressed, chance = batch.action[..., press] > PRESS_ABOVE, math.erfc(PRESS_ABOVE / math.sqrt(2)) / 2
+            pressed = batch.action[..., press] > PRESS_ABOVE
+            chance = math.erfc(PRESS_ABOVE / math.exp(log_std) / math.sqrt(2)) / 2
         measures["tv/press_rate"] = _mean(pressed, mask)
         measures["tv/press_chance"] = chance
         if bool((before & mask).any()):

@@ -12,7 +12,11 @@ from curiosity.config import BonusConfig
 class PreferenceConfig(BonusConfig):
     """A reward learnt from preferences."""
 
-    episodic: bool = Field(True, description="whether the return of this reward ends with the episode")
+    episodic: bool = Field(
+        False,
+        description="whether the return of this reward ends with the episode; if not, a constant for every step, which "
+        "comparisons hardly tell, changes nothing",
+    )
     rescale: bool = Field(False, description="divide the reward by the running deviation of its discounted sum")
     action: bool = Field(True, description="whether the reward of a step depends on its action")
     next_obs: bool = Field(False, description="whether the reward of a step depends on what it leads to")
@@ -30,3 +34,8 @@ class PreferenceConfig(BonusConfig):
     minibatch_size: int = Field(64, ge=1, description="comparisons in one gradient step, about")
     epochs: int = Field(100, ge=1, description="at most so many passes over the comparisons")
     patience: int = Field(10, ge=1, description="passes without a better loss on unseen comparisons, then it stops")
+    shift: Literal["auto", "mean", "none"] = Field(
+        "auto",
+        description="what a reward of 0 is: mean: an average step; none: what comparisons say, as a step outside a "
+        "segment; auto: none where segments of unequal length were compared, else mean",
+    )

@@ -17,6 +17,8 @@ from selfplay.rewards.preference_config import PreferenceConfig
 from selfplay.rewards.preference_model import StepModels, all_returns, bradley_terry, fit, rows_of
 
 CHUNK = 2048  # steps that are paid for at once
+UNEQUAL = 0.05
+"""Share of comparisons of unequal lengths from which on they are taken to say what a constant is worth."""
 
 
 def aggregate(rewards: Tensor, how: str, lam: float) -> Tensor:
@@ -29,26 +31,35 @@ def aggregate(rewards: Tensor, how: str, lam: float) -> Tensor:
     return mean - lam * (rewards - mean).square().mean(0).sqrt()
 
 
+def unequal_lengths(pairs: Pairs) -> float:
+    """The share of the comparisons whose segments have different numbers of steps; 0 of none."""
+    lengths = pairs.steps.mask.sum(0)
+    unequal = lengths[pairs.left] != lengths[pairs.right]
+    return float(unequal.double().mean()) if len(pairs) else 0.0
+
+
 class Standard(nn.Module):
     """Numbers [..., S] less their mean over S, over their deviation (divided by S; 1 where that is 0).
 
-    shape: of what comes before S. Changes nothing before `observe`.
+    shape: of what comes before S. Changes nothing before `observe`. shifts: bool []; False: no mean is subtracted.
     """
 
     mean: Tensor
     deviation: Tensor
+    shifts: Tensor
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(*shape, 1, dtype=torch.float64))
         self.register_buffer("deviation", torch.ones(*shape, 1, dtype=torch.float64))
+        self.register_buffer("shifts", torch.ones((), dtype=torch.bool))
 
     def observe(self, numbers: Tensor) -> None:
         """Take the moments of `numbers` [..., S], S ≥ 1, for those to come."""
         values = numbers.double()
         mean = values.mean(-1, keepdim=True)
         deviation = (values - mean).square().mean(-1, keepdim=True).sqrt()
-        self.mean.copy_(mean)
+        self.mean.copy_(torch.where(self.shifts, mean, 0.0))
         self.deviation.copy_(torch.where(deviation > 1e-12, deviation, 1.0))
 
     def forward(self, numbers: Tensor) -> Tensor:
@@ -63,8 +74,18 @@ class PreferenceReward(Bonus):
     From comparisons of one length a return is known up to a constant only, another one for every model. Therefore each
     model is brought to mean 0 and variance 1 on reference states before they are aggregated, and the aggregate again:
     by the compared segments after `fit_pairs`, and by `normalise`. Chances and accuracies are of the models as fitted.
-    Where episodes can end early, the constant says what it is worth to go on: at mean 0, as much as an average step,
-    whatever comparisons of unequal lengths said about it. Before the first fit everything is worth 0.
+    Before the first fit everything is worth 0.
+
+    Where episodes can end early, a constant c for every step says what it is worth to go on. Two ways to deal with it:
+
+    - The return goes on through the ends of episodes (`episodic` false, the default), as if they followed on each
+      other: then c adds c / (1 - γ) to the value of every state and decides nothing. An end costs what is missed until
+      the next episode has come as far.
+    - The return ends with the episode (`episodic` true): then c decides, and a few labels tell little of it. A step
+      that a shorter segment lacks counts 0 in a comparison, as a step after its end does in a return: c moves the
+      difference of two returns by c (L_A - L_B), so that only comparisons of unequal lengths L speak of c, and bound
+      it to about the size of a return over |L_A - L_B|, where 1 / (1 - γ) steps are at stake. With `shift` "auto" the
+      mean is not subtracted where at least `UNEQUAL` of the comparisons trained on are such.
 
     Differs from the paper: what the models look at is whitened; there is no constant share of random answers in the
     likelihood; a fit begins from new weights, so that it depends on the comparisons, the settings and the seed alone.
@@ -95,12 +116,13 @@ class PreferenceReward(Bonus):
         return {}
 
     def fit_pairs(self, pairs: Pairs, ceiling: float | None = None) -> dict[str, float]:
-        """Fit new models to the comparisons and normalise on the steps of their segments.
+        """Fit new models to the comparisons and normalise on the steps of their segments, as `normalise` does.
 
         ceiling: the best accuracy that the teacher's own noise allows (`ScriptedTeacher.ceiling`, `ceiling_bounds`).
 
         Metrics: what `preference_model.fit` and `evaluate` give, the latter as train_… and heldout_… (where there are
-        any), with a ceiling heldout_ceiling and heldout_of_ceiling, the accuracy over it. Raises `ValueError` where
+        any), unequal_lengths (a share of what was trained on), with a ceiling heldout_ceiling and heldout_of_ceiling,
+        the accuracy over it. Raises `ValueError` where
         there is nothing to train on and `FloatingPointError` where the loss is not finite; nothing is changed then.
         """
         if ceiling is not None and not 0 < ceiling <= 1:
@@ -113,6 +135,8 @@ class PreferenceReward(Bonus):
         generator.manual_seed(self.seed)
         metrics = fit(models, pairs, self.config, generator, self.device)
         self.models.load_state_dict(models.state_dict())
+        metrics["unequal_lengths"] = unequal_lengths(pairs.where(~pairs.held_out))
+        self._keep_constant(metrics["unequal_lengths"])
         self.normalise(pairs.steps)
         for name, chosen in (("train", ~pairs.held_out), ("heldout", pairs.held_out)):
             if bool(chosen.any()):
@@ -126,7 +150,8 @@ class PreferenceReward(Bonus):
 
     @torch.no_grad()
     def normalise(self, batch: Batch) -> None:
-        """From now on the reward has mean 0 and variance 1 on the played steps of `batch`, those of π_ref say.
+        """From now on the reward has variance 1 on the played steps of `batch`, those of π_ref say, and mean 0 there
+        unless the last fit's comparisons say what it is (see `shift`).
 
         `ValueError` where none was played.
         """
@@ -158,6 +183,12 @@ class PreferenceReward(Bonus):
             right_side = ((chance - 0.5).sign() * (target - 0.5).sign())[decided]
             found["accuracy"] = float(((right_side + 1) / 2).mean())
         return found
+
+    def _keep_constant(self, unequal: float) -> None:
+        """Whether means are subtracted from now on, where so large a share of comparisons was of unequal lengths."""
+        shift = self.config.shift == "mean" or (self.config.shift == "auto" and unequal < UNEQUAL)
+        for standard in (self.each, self.whole):
+            standard.shifts.fill_(shift)
 
     def _raw(self, batch: Batch) -> Tensor:
         """What each model says of the played steps, float32 [K, S]."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from curiosity.catalogue import SourceEntry
-    from curiosity.config import BonusConfig
+    from curiosity.config import SourceConfig
     from curiosity.source import RewardSource, Surroundings
     from selfplay.core.streams import Stream
 
@@ -99,7 +99,7 @@ def make_streams(
     return streams
 
 
-def _config(name: str, settings: Sequence[BaseModel]) -> BonusConfig:
+def _config(name: str, settings: Sequence[BaseModel]) -> SourceConfig:
     """The settings of the reward `name`, in whichever group has them."""
     return next(getattr(group, name) for group in settings if name in type(group).model_fields)
 

@@ -87,19 +87,22 @@ class AliceBob:
         self.alice.progress = self.bob.progress = progress
         played = self.game.play()
         batches = [played.bob]
-        scalars = curriculum.round_scalars(played)
+        scalars, lost = curriculum.round_scalars(played), played.lost
         self.steps += played.steps
         if self._target is not None and self.target_field is not None:
             turn, batch = play_target(self._target, self.target_field)
             batches.append(batch)
             self.steps += int(turn.steps.sum())
             self.target_steps += int(turn.steps.sum())
+            lost += int(turn.lost.sum())
             scalars |= {
                 "bob/target_success": float(turn.finished.mean()),
                 "bob/target_return": float(turn.task_return.mean()),
                 "bob/target_length": float(turn.steps.mean()),
                 "bob/target_steps": float(self.target_steps),
             }
+        if isinstance(self.config.game, MujocoGameConfig):
+            scalars["rollout/unstable"] = float(lost)  # as of PPO's worlds
         proposals, difficulty = self._record(played)
         scalars |= difficulty
         scalars |= prefixed("alice/train", self.alice.update(played.alice))
@@ -115,8 +118,9 @@ class AliceBob:
         return Report(scalars, proposals)
 
     def _record(self, played: Round) -> tuple[list[dict], dict[str, float]]:
-        """Lines for a sample of the round's goals, and the quantiles of their true difficulty."""
-        proposed, outcome, ruler = np.flatnonzero(played.outcome.proposed), played.outcome, self.field.ruler
+        """Lines for a sample of the goals of the present Alice, and the quantiles of their true difficulty."""
+        outcome, ruler = played.outcome, self.field.ruler
+        proposed = np.flatnonzero(outcome.judged & played.present)
         self._goals.append(self._places(played, proposed))
         scalars = {}
         if self.field.cells is not None:

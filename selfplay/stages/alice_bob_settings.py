@@ -16,7 +16,9 @@ class AliceBobConfig(BaseModel):
 
     num_envs: int = Field(1024, ge=1, le=2**31 - 1, description="worlds played at once, target task included")
     proposals: int = Field(
-        64, ge=0, description="goals of each round that are written to proposals.jsonl, drawn evenly"
+        64,
+        ge=0,
+        description="goals of each round, the present Alice's, that are written to proposals.jsonl, drawn evenly",
     )
     eval_goals: int = Field(512, ge=1, le=2**31 - 1, description="fresh levels of an evaluation")
     rewards: tuple[str, ...] = Field(

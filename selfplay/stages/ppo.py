@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,11 @@ from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import LONGEST, episode_frames, heatmap
 from selfplay.rewards.catalogue import TAUGHT
+from selfplay.rewards.classifier import GoalClassifier
+from selfplay.rewards.examples import examples_of
 from selfplay.rewards.streams import bonuses, make_streams, parse_rewards, surroundings
+from selfplay.stages.asking import CHARTS as PREFERENCE_CHARTS
+from selfplay.stages.asking import labelling_of, waits
 from selfplay.stages.base import Report, prefixed, under
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
@@ -47,6 +53,10 @@ class PPOStage:
     take together. What is drawn differs from rank to rank; what is fixed (first weights, given levels, a TV's pictures)
     does not.
 
+    "coverage/positions" is a mean over episodes that ended. In MuJoCo's worlds they are those of as many steps as an
+    episode can have, rounded up to rollouts, and nothing is told before: short ones end in every rollout, long ones, of
+    worlds that began together, in a few, so that a mean over each rollout's would count them too little.
+
     Everything about maps and televisions is left out in worlds that have none.
     """
 
@@ -55,10 +65,11 @@ class PPOStage:
     ) -> None:
         if group.size > 1 and (taught := sorted(TAUGHT.keys() & parse_rewards(config.rewards).keys())):
             raise ValueError(f"rewards: {taught[0]!r} is taught in one process, got {group.size}")
-        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(5)]
+        seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
         self.config, self.group = config, group
         self.world = make_world(config.num_envs, seeds[3], True)
-        self.make_world, self._eval_seed, self._world_seed = make_world, seeds[2], seeds[3]
+        self.make_world, self._eval_seed, self.world_seed = make_world, seeds[2], seeds[3]
+        self._examples_seed = seeds[5]
         world = self.world
         self.compared_by = (*(["eval/success"] if world.succeeds else []), "eval/return", "eval/length")
         told = surroundings(
@@ -71,9 +82,12 @@ class PPOStage:
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, rank_seed(seeds[0], group.rank))
+        self.labelling = labelling_of(self, seeds[6]) if config.asks else None
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
+        longest = world.env.max_steps if self.explores and hasattr(world, "env") else 1
+        self._covered: deque[np.ndarray] = deque(maxlen=-(-longest // config.rollout_steps))
         self._searchable = self.explores and isinstance(config, GridStageConfig)
         self._last: dict[str, float] = {}
         self._told_blank = False
@@ -104,6 +118,16 @@ class PPOStage:
             bonus["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
         if rescaled:
             bonus["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
+        if "classifier" in names:
+            of = "train/classifier/"
+            beside = ["rollout/success"] if self.world.succeeds else []
+            words = "C of what is visited, share of true successes it misses (known, visited), true success"
+            charts["goal classifier"] = {
+                words: [f"{of}{m}" for m in ("confidence", "missed", "missed_visited")] + beside
+            }
+            charts["goal classifier"]["loss (nats)"] = [f"{of}loss"]
+        if self.labelling is not None:
+            charts["preferences"] = dict(PREFERENCE_CHARTS)
         if "tv" in self.world.columns:
             charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
             if self.world.press_action is not None:
@@ -116,6 +140,8 @@ class PPOStage:
 
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
+        if self.iterations == 0:
+            self._teach()
         self.learner.progress = progress
         physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
         blown_up = physics.unstable if physics is not None else 0
@@ -124,7 +150,10 @@ class PPOStage:
         scalars = self._explored(batch)
         if physics is not None:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
-        scalars |= prefixed("train", self.learner.update(batch))
+        if self.labelling is not None:
+            scalars |= prefixed("preferences", self.labelling.lesson(self.learner.as_played(batch), progress))
+        if self.labelling is None or not waits(self.labelling, self.learner.streams):
+            scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
             scalars["rollout/episodes"] = float(len(episodes.returns))
@@ -132,16 +161,35 @@ class PPOStage:
         self._last |= {key: value for key, value in scalars.items() if key.startswith("rollout/")}
         return Report(scalars)
 
+    def _teach(self) -> None:
+        """Show a goal classifier its examples, before anything is played."""
+        for stream in self.learner.streams:
+            if isinstance(stream.source, GoalClassifier):
+                examples = examples_of(
+                    stream.source.config,
+                    lambda count: self.make_world(count, self.world_seed, True),
+                    self._examples_seed,
+                )
+                stream.source.teach(examples)
+
+    def keep_in(self, folder: Path) -> None:
+        """`folder` is the run's own."""
+        if self.labelling is not None:
+            self.labelling.keep_in(folder / "preferences")
+
     def _explored(self, batch: Transitions) -> dict[str, float]:
         """Where the player went, and what the TV did to it."""
         scalars: dict[str, float] = {}
         if self.explores:
             found = self.world.drain()
-            if len(found["coverage"]):
-                scalars["coverage/positions"] = float(found["coverage"].mean())
+            self._covered.append(found["coverage"])
+            ended = np.concatenate(self._covered)
+            if len(ended) and len(self._covered) == self._covered.maxlen:
+                scalars["coverage/positions"] = float(ended.mean())
             self._visits += found["heat"]
         if "tv" in batch.channels:
-            scalars |= attention(batch, self.world.action_space, self.world.press_action)
+            actions, press = self.world.action_space, self.world.press_action
+            scalars |= attention(batch, actions, press, self.config.ppo.log_std)
             if self.iterations % _MEASURE_EVERY == 0:
                 factors = {source: self.learner.factor(source.name) for source in bonuses(self.learner.streams)}
                 scalars |= bonus_at_tv(self.learner.as_played(batch.to(self.learner.device)), factors)
@@ -153,7 +201,7 @@ class PPOStage:
             return {}
         scores = prefixed("eval", self.scores(self.config.eval_episodes, self._eval_seed)["task"])
         if self._searchable:
-            world = self.make_world(min(LEVELS, self.config.eval_episodes), self._world_seed, False)
+            world = self.make_world(min(LEVELS, self.config.eval_episodes), self.world_seed, False)
             try:
                 with self.learner.aside(self._eval_seed):
                     scores["coverage/states"] = episode_state_coverage(world, self.learner, self._eval_seed)
@@ -164,7 +212,7 @@ class PPOStage:
 
     def scores(self, episodes: int, seed: int, deterministic: bool = False) -> dict[str, Any]:
         """The task on fresh levels."""
-        world = self.make_world(episodes, self._world_seed, False)
+        world = self.make_world(episodes, self.world_seed, False)
         with self.learner.aside(seed):
             return {"task": summary(first_episodes(world, self.learner, seed, deterministic))}
 
@@ -184,7 +232,7 @@ class PPOStage:
 
     def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
         """One episode frame by frame, at most `longest` steps of it."""
-        world = self.make_world(1, self._world_seed, False)
+        world = self.make_world(1, self.world_seed, False)
         if not hasattr(world, "frame"):
             raise NotImplementedError("this world has no pictures")
         with self.learner.aside(seed):
@@ -192,7 +240,7 @@ class PPOStage:
 
     def fresh_worlds(self, count: int) -> World:
         """`count` worlds of the run's level, as evaluations play in: beside the training and without its channels."""
-        return self.make_world(count, self._world_seed, False)
+        return self.make_world(count, self.world_seed, False)
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""
@@ -206,8 +254,12 @@ class PPOStage:
         state: dict[str, torch.Tensor | np.ndarray] = {
             "counters": np.array([self.steps, self.iterations, self._searchable], np.int64),
             "visits": self._visits.copy(),
+            "covered": np.concatenate([np.zeros(0), *self._covered]),
+            "covered_split": np.cumsum([len(part) for part in self._covered], dtype=np.int64),
         }
         state |= prefixed("learner", self.learner.state_dict())
+        if self.labelling is not None:
+            state |= prefixed("labelling", self.labelling.state_dict())
         return state | prefixed("rollout", self.rollout.state_dict()) | prefixed("world", self.world.state_dict())
 
     def load_state_dict(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
@@ -215,12 +267,17 @@ class PPOStage:
         self.learner.load_state_dict(under("learner", state))
         self.world.load_state_dict(under("world", state))
         self.rollout.load_state_dict(under("rollout", state))
+        if self.labelling is not None:
+            self.labelling.load_state_dict(under("labelling", state))
         if not getattr(self.world, "resumes", True):
             self.rollout.start(self.world, None)  # episodes of somebody else's worlds cannot be kept
         self.steps, self.iterations, searchable = (int(count) for count in state["counters"])
         self._searchable = bool(searchable)
         if self.explores:
             self._visits[:] = state["visits"]
+            split = np.asarray(state["covered_split"])
+            self._covered.clear()
+            self._covered.extend(np.split(np.asarray(state["covered"]), split[:-1]) if len(split) else [])
 
     def load_learners(self, state: dict[str, torch.Tensor | np.ndarray]) -> None:
         """Take only the policy: what the bonuses remember may be of worlds of another size."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from curiosity.catalogue import SOURCES
 from envs.noisy_tv import TVSpec
 from selfplay.core.config import PPOConfig
+from selfplay.label.settings import LabelConfig, OneTeacher, QueryConfig
 from selfplay.rewards.streams import BonusSettings, TaughtSettings, parse_rewards, privileged_channels
 
 
@@ -29,6 +30,9 @@ class PPOStageConfig(BaseModel):
     ppo: PPOConfig = PPOConfig(minibatch_size=8192)
     bonus: BonusSettings = BonusSettings()
     taught: TaughtSettings = TaughtSettings()
+    labels: LabelConfig = LabelConfig()
+    teacher: OneTeacher = OneTeacher()
+    queries: QueryConfig = QueryConfig()
 
     @field_validator("rewards")
     @classmethod
@@ -46,6 +50,22 @@ class PPOStageConfig(BaseModel):
         if self.tv_hidden and self.tv == "off":
             raise ValueError("tv_hidden: there is no TV to hide, expected tv=... as well")
         return self
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> PPOStageConfig:
+        if self.asks and self.labels.horizon > self.rollout_steps:
+            raise ValueError(
+                f"labels.horizon: no segment of {self.labels.horizon} steps fits into a rollout, "
+                f"expected at most rollout_steps = {self.rollout_steps}"
+            )
+        if self.asks and self.teacher.kind == "human" and self.queries.clips != 2:
+            raise ValueError(f"queries.clips: people are shown two clips, expected 2, got {self.queries.clips}")
+        return self
+
+    @property
+    def asks(self) -> bool:
+        """Whether a reward is learnt from answers."""
+        return "preferences" in parse_rewards(self.rewards)
 
     @property
     def curious(self) -> bool:

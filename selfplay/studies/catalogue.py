@@ -14,8 +14,11 @@ STUDIES: dict[str, str] = {
     "coverage-mujoco": "selfplay.studies.coverage_mujoco",
     "entropy-bonus": "selfplay.studies.entropy_bonus",
     "exploration": "selfplay.studies.exploration",
+    "goal-classifier": "selfplay.studies.goal_classifier",
     "noisy-tv": "selfplay.studies.noisy_tv",
     "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
+    "preferences": "selfplay.studies.preferences",
+    "reward-hacking": "selfplay.studies.reward_hacking",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""

@@ -16,6 +16,10 @@ from selfplay.options import AT_LEAST_1, Seconds
 @click.option("--seeds", type=AT_LEAST_1, metavar="N", help="Seeds of every arm.  [default: the study's]")
 @click.option("--first-seed", type=click.IntRange(min=0), default=0, metavar="K", help="Seeds from K on: a part.")
 @click.option("--jobs", type=AT_LEAST_1, metavar="N", help="Runs side by side.  [default: the cores, one less if busy]")
+@click.option(
+    "--ray", "address", is_flag=False, flag_value="local", metavar="[ADDRESS]",
+    help="Run on a Ray cluster: HOST:PORT, auto, or without ADDRESS one of this machine's own.",
+)  # fmt: skip
 @click.option("--threads", type=AT_LEAST_1, default=1, metavar="N", show_default=True, help="Threads of each run.")
 @click.option("--quick", is_flag=True, help="The small version, to see that it works; in a folder of its own.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR", help="[default: runs/study-NAME]")
@@ -40,6 +44,7 @@ def study(
     seeds: int | None,
     first_seed: int,
     jobs: int | None,
+    address: str | None,
     threads: int,
     quick: bool,
     folder: Path | None,
@@ -83,14 +88,20 @@ def study(
     if dry_run:
         show_plan(declared, tasks)
         return
-    sys.exit(conduct(declared, folder, tasks, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every))
+    if address is not None:
+        from selfplay.studies.ray_runner import check_ray
+
+        check_ray(address, jobs)
+    sys.exit(
+        conduct(declared, folder, tasks, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every, ray=address)
+    )
 
 
 def _refuse_idle_options(report_only: bool, merged: bool, exported: bool) -> None:
     """UserError for an option that a report makes no use of: it would be on other runs than was meant."""
     mode = "--export" if exported else "--merge" if merged else "--report-only"
-    idle = {"first_seed": "--first-seed", "pattern": "--arms", "jobs": "--jobs", "threads": "--threads",
-            "checkpoint_every": "--checkpoint-every", "dry_run": "--dry-run"}  # fmt: skip
+    idle = {"first_seed": "--first-seed", "pattern": "--arms", "jobs": "--jobs", "address": "--ray",
+            "threads": "--threads", "checkpoint_every": "--checkpoint-every", "dry_run": "--dry-run"}  # fmt: skip
     if merged or exported:
         idle["seeds"] = "--seeds"
     if merged and exported:

@@ -27,6 +27,9 @@ def show_plan(study: Study, tasks: Sequence[Task]) -> None:
         expected_config(study.arm(arm), 0)
         sets = "".join(f" --set {key}={value}" for key, value in run.overrides.items())
         click.echo(f"arm    {arm}: {run.method} --env {run.env} --steps {run.steps}{sets}")
+        if run.begins is not None:
+            first = "".join(f" --set {key}={value}" for key, value in run.begins.overrides.items())
+            click.echo(f"       from {run.begins.method} --env {run.begins.env} --steps {run.begins.steps}{first}")
     for task in tasks:
         state = "finished" if finished(task) else "begun" if task.folder.exists() else "to do"
         click.echo(f"run    {task.folder}: {state}")
@@ -34,9 +37,11 @@ def show_plan(study: Study, tasks: Sequence[Task]) -> None:
 
 def conduct(
     study: Study, folder: Path, tasks: Sequence[Task], *, jobs: int | None, threads: int,
-    checkpoint_seconds: float,
+    checkpoint_seconds: float, ray: str | None = None,
 ) -> int:  # fmt: skip
     """Run those of `tasks` that are not finished, write the report into `folder`, and return the exit code.
+
+    ray: the address of a Ray cluster to run them on, see `selfplay.studies.ray_runner`; None: processes of our own.
 
     0: all are finished. 1: some failed; they are named. 130, 143: asked to stop; what was going on is saved.
 
@@ -72,8 +77,14 @@ def conduct(
             session.save(made)
             progress.over(task.name, why)
 
-        code = run_tasks(todo, jobs=jobs, threads=threads,
-                         checkpoint_seconds=checkpoint_seconds, report=over)  # fmt: skip
+        if ray is not None:
+            from selfplay.studies.ray_runner import run_tasks_on_ray
+
+            code = run_tasks_on_ray(todo, address=ray, jobs=jobs, threads=threads,
+                                    checkpoint_seconds=checkpoint_seconds, report=over)  # fmt: skip
+        else:
+            code = run_tasks(todo, jobs=jobs, threads=threads,
+                             checkpoint_seconds=checkpoint_seconds, report=over)  # fmt: skip
     if todo:
         session.save(made)
     if code:

@@ -39,5 +39,5 @@ STUDY = Study(
     curves=("coverage/positions",),
     seeds=5,
     quick_seeds=2,
-    quick_steps=20_000,
+    quick_steps=80_000,
 )

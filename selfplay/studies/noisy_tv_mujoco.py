@@ -10,8 +10,9 @@ PPO's settings, those of the bonuses and the budget were chosen with televisions
 does not use. Differences from the grid that matter: a press costs nothing, not even a step, and who never learns
 presses in .23 of the steps, so that a remote television changes often whoever sits there; episodes begin anywhere and
 end at the task's goal, which is not paid for; models see every number divided by its deviation, so that a television
-which is seldom seen is loud; `counts`, `noveld` and `ride` tell states apart by bins of half a metre, half a metre a
-second, and half a unit of the television's range of two.
+which is seldom seen is loud; `counts`, `noveld` and `ride` tell states apart by bins of half a metre and half a metre
+a second, but pictures as in the grid, each from every other: the television's bins are a millionth of its range of two,
+so that `unbounded` is a new state for every press.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ SETTINGS = {"num_envs": "128", "rollout_steps": "32", "coverage": "true", "eval_
 PPO = {"ppo.minibatch_size": "1024", "ppo.epochs": "4", "ppo.learning_rate": "0.001"}
 LEARNING = {"minibatch_size": "256", "proportion": "1", "learning_rate": "0.001"}
 BINS = {"bin_width": "0.5"}
+_OBSERVED, _SHOWN = 6, 2  # numbers: place, velocity and the way to the goal; the television's, of extent quadrant
+BINS_WITH_TV = {"bin_width": ",".join(["0.5"] * _OBSERVED + ["2e-6"] * _SHOWN)}
 
 
 def _arm(method: str, tv: str) -> Arm:
@@ -54,7 +57,8 @@ def _arm(method: str, tv: str) -> Arm:
     if method != "random":
         overrides |= {"rewards": f"{method}=1", **PPO}
         chosen = {} if method in ("counts", "re3") else LEARNING
-        chosen = chosen | (BINS if method in ("counts", "noveld", "ride") else {})
+        if method in ("counts", "noveld", "ride"):
+            chosen = chosen | (BINS if tv == "off" else BINS_WITH_TV)
         overrides |= {f"bonus.{method}.{key}": value for key, value in chosen.items()}
     return Arm(f"{method}.{tv}", Run(method, ENV, STEPS, overrides), {"bonus": method, "tv": tv})
 
@@ -117,5 +121,5 @@ STUDY = Study(
     curves=("tv/in_view", "coverage/positions"),
     seeds=6,
     quick_seeds=2,
-    quick_steps=20_000,
+    quick_steps=50_000,
 )

@@ -15,7 +15,7 @@ from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError, unknown
 from selfplay.methods import method_settings
 from selfplay.rundir import read_record
-from selfplay.studies.study import Arm, Study
+from selfplay.studies.study import Arm, Run, Study
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Task:
 
 def quick(study: Study) -> Study:
     """The study with `quick_seeds` and `quick_steps`; its name says so, and so does its folder."""
-    arms = tuple(
-        dataclasses.replace(arm, run=dataclasses.replace(arm.run, steps=min(arm.run.steps, study.quick_steps)))
-        for arm in study.arms
-    )
+
+    def short(run: Run) -> Run:
+        begins = None if run.begins is None else short(run.begins)
+        return dataclasses.replace(run, steps=min(run.steps, study.quick_steps), begins=begins)
+
+    arms = tuple(dataclasses.replace(arm, run=short(arm.run)) for arm in study.arms)
     return dataclasses.replace(study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds, quick=True)
 
 

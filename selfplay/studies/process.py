@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,7 +16,19 @@ from typing import Any
 from selfplay.studies.plan import Task
 from selfplay.threads import users_environment
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""Where our packages lie: a new process is to find the same ones."""
+
+
+def request(task: Task, threads: int, checkpoint_seconds: float) -> dict[str, Any]:
+    """What a worker is told of `task`, as JSON can hold it."""
+    run = task.arm.run
+    return {
+        "method": run.method, "env": run.env, "steps": run.steps, "seed": task.seed,
+        "overrides": dict(run.overrides), "run_dir": str(task.folder), "threads": threads,
+        "begins": None if run.begins is None else dataclasses.asdict(run.begins),
+        "checkpoint_seconds": checkpoint_seconds,
+    }  # fmt: skip
 
 
 class Worker:
@@ -26,7 +39,7 @@ class Worker:
 
     def __init__(self) -> None:
         given = users_environment()
-        given["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [given.get("PYTHONPATH")])])
+        given["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [given.get("PYTHONPATH")])])
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "selfplay.studies.worker"],
@@ -38,16 +51,10 @@ class Worker:
 
     def give(self, task: Task, threads: int, checkpoint_seconds: float) -> None:
         """Let it train `task`."""
-        run = task.arm.run
-        request = {
-            "method": run.method, "env": run.env, "steps": run.steps, "seed": task.seed,
-            "overrides": dict(run.overrides), "run_dir": str(task.folder), "threads": threads,
-            "checkpoint_seconds": checkpoint_seconds,
-        }  # fmt: skip
         self.task = task
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it was killed while idle: then its answers have ended, which is noticed there
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request(task, threads, checkpoint_seconds)).encode() + b"\n")
             self._process.stdin.flush()
 
     def answer(self) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from selfplay.errors import UserError
 from selfplay.jsonfile import plain, write_json
-from selfplay.studies.study import Measure, Study
+from selfplay.studies.study import Measure, Run, Study
 
 REGISTERED, FAILURES, SESSIONS = "registered.json", "failures.json", "sessions.json"
 
@@ -22,15 +22,16 @@ def registration(study: Study) -> dict[str, Any]:
         {
             "question": study.question,
             "seeds": study.seeds,
-            "arms": {
-                arm.name: {"method": arm.run.method, "env": arm.run.env, "steps": arm.run.steps,
-                           "overrides": dict(arm.run.overrides)}
-                for arm in study.arms
-            },
+            "arms": {arm.name: _registered_run(arm.run) for arm in study.arms},
             "measures": {measure.name: _registered_measure(study, measure) for measure in study.measures},
             "claims": [f"{claim.text}: {claim.kind} of {claim.registered}" for claim in study.claims],
         }
     )  # fmt: skip
+
+
+def _registered_run(run: Run) -> dict[str, Any]:
+    said = {"method": run.method, "env": run.env, "steps": run.steps, "overrides": dict(run.overrides)}
+    return said if run.begins is None else said | {"begins": _registered_run(run.begins)}
 
 
 def _registered_measure(study: Study, measure: Measure) -> str:

@@ -80,6 +80,26 @@ class Peak:
 
 
 @dataclass(frozen=True)
+class Drop:
+    """How far the end is below the best: the largest value less the mean over the last `share` of the budget.
+
+    Noise alone makes it positive, more with more values: compare runs that are measured as often.
+    """
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        LateMean(self.share)
+
+    def __call__(self, steps: Sequence[float], values: Sequence[float], budget: float) -> Value:
+        drop = max(values) - LateMean(self.share)(steps, values, budget).low
+        return Value(drop, drop)
+
+    def __str__(self) -> str:
+        return f"largest value − {LateMean(self.share)}"
+
+
+@dataclass(frozen=True)
 class FirstStep:
     """The first step logged with a value of at least `threshold`; right-censored at the end where there is none."""
 
@@ -119,4 +139,4 @@ class Above:
         return f"1 where the {LateMean(self.share)} is {self.threshold:g} or more, else 0"
 
 
-How = Last | LateMean | AreaUnderCurve | Peak | FirstStep | Above
+How = Last | LateMean | AreaUnderCurve | Peak | Drop | FirstStep | Above

@@ -152,7 +152,7 @@ def _resample(arms: Sequence[Bounds], paired: bool, seed: int, average: Average)
 
 
 def _interval(found: _Pair, resampled: _Pair) -> Interval:
-    return Interval(float(found[0][0]), float(found[1][0]), *_percentiles(*resampled))
+    return Interval(float(found[0][0]), float(found[1][0]), *percentiles(*resampled))
 
 
 def _negative(found: Sequence[_Pair], resampled: Sequence[_Pair]) -> bool:
@@ -175,8 +175,8 @@ def _difference(left: _Pair, right: _Pair) -> _Pair:
     return left[0] - right[1], left[1] - right[0]
 
 
-def _percentiles(lows: np.ndarray, highs: np.ndarray) -> tuple[float, float]:
-    """The middle `CONFIDENCE` of the resamples; order statistics, for one may be infinite."""
+def percentiles(lows: np.ndarray, highs: np.ndarray) -> tuple[float, float]:
+    """The middle `CONFIDENCE` of resamples [resamples] of either bound; order statistics, for one may be infinite."""
     tail = (1 - CONFIDENCE) / 2
     low = np.quantile(lows, tail, method="lower")
     return float(low), float(np.quantile(highs, 1 - tail, method="higher"))

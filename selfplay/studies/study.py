@@ -24,12 +24,20 @@ _BETWEEN = re.compile(rf"({_NUMBER})\s+to\s+({_NUMBER})")
 
 @dataclass(frozen=True)
 class Run:
-    """What is trained, but for the seed: as `selfplay train METHOD --env ID --steps N --set KEY=VALUE`."""
+    """What is trained, but for the seed: as `selfplay train METHOD --env ID --steps N --set KEY=VALUE`.
+
+    begins: of method "finetune" the run that is trained first, with the same seed, in a folder beside it.
+    """
 
     method: str
     env: str
     steps: int
     overrides: Mapping[str, str] = field(default_factory=dict)
+    begins: Run | None = None
+
+    def __post_init__(self) -> None:
+        if (self.method == "finetune") != (self.begins is not None):
+            raise ValueError(f"run of {self.method}: begins = {self.begins} (expected a run with finetune, else none)")
 
 
 @dataclass(frozen=True)

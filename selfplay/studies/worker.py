@@ -1,6 +1,7 @@
 """The far side of a study: a process that trains one run after another, so that torch and the kernels load once.
 
-A request is one line of JSON with the arguments of `run_training`. The answer is `{"done": true}`, `{"error": one
+A request is one line of JSON with the arguments of `run_training`, and `begins`, null or the run that is trained first
+to be fine-tuned. The answer is `{"done": true}`, `{"error": one
 line}` or `{"stopped": exit code}`. At the end of its input a run that is going on saves and stops: no worker survives
 the study it belongs to.
 """
@@ -20,17 +21,24 @@ from typing import Any
 from selfplay.errors import UserError, one_line
 
 
-def _train(request: dict[str, Any]) -> dict[str, Any]:
+def train(request: dict[str, Any]) -> dict[str, Any]:
+    """Grant one request in this process; never raises."""
+    from selfplay.finetune import run_finetune
     from selfplay.train import run_training
 
-    run_dir = Path(request.pop("run_dir"))
-    method, env = request.pop("method"), request.pop("env")
+    run_dir = Path(request["run_dir"])
+    common: dict[str, Any] = {key: request[key] for key in ("seed", "threads", "checkpoint_seconds")}
+    common |= {"quiet": True, "pictures": False}
     try:
-        run_training(
-            method, env, run_dir=run_dir, quiet=True, steps=request["steps"], seed=request["seed"],
-            overrides=request["overrides"], threads=request["threads"],
-            checkpoint_seconds=request["checkpoint_seconds"], pictures=False,
-        )  # fmt: skip
+        first = request["begins"]
+        if first is None:
+            run_training(request["method"], request["env"], steps=request["steps"], run_dir=run_dir,
+                         overrides=request["overrides"], **common)  # fmt: skip
+        else:
+            begun = run_training(first["method"], first["env"], steps=first["steps"], overrides=first["overrides"],
+                                 run_dir=run_dir.with_name(f"{run_dir.name}-begins"), **common)  # fmt: skip
+            run_finetune(begun, request["env"], steps=request["steps"], run_dir=run_dir,
+                         overrides=request["overrides"], **common)  # fmt: skip
     except UserError as error:
         return {"error": one_line(error.message)}
     except SystemExit as stop:
@@ -58,7 +66,7 @@ def main() -> None:
 
     threading.Thread(target=read, daemon=True).start()
     while (line := requests.get()) is not None:
-        answer = _train(json.loads(line))
+        answer = train(json.loads(line))
         busy.clear()
         print(json.dumps(answer), file=answers, flush=True)
 

@@ -112,6 +112,19 @@ def test_vectors_are_told_apart_by_bins():
             assert len(set(key(line(edge - 1e-6, edge, edge + 1e-6)).tolist())) == 1
 
 
+def test_every_number_may_have_bins_of_its_own_width():
+    """Eleven bins of .5 and 101 of .05 along either axis; alone and together."""
+    box, line = gymnasium.spaces.Box(-9, 9, (2,)), torch.linspace(-2.5, 2.5, 5001)
+    still = torch.zeros_like(line)
+    key = Keys(box, 0, (0.5, 0.05), CPU)
+    assert len(key(torch.stack([line, still], 1)).unique()) == 11
+    assert len(key(torch.stack([still, line], 1)).unique()) == 101
+    rows = torch.rand(500, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Keys(box, 0, (0.1, 0.1), CPU)(rows), Keys(box, 0, 0.1, CPU)(rows))
+    with pytest.raises(ValueError, match=r"^bin_width: 3 widths for 2 numbers \(expected 1 or 2\)$"):
+        Keys(box, 0, (0.1, 0.1, 0.2), CPU)
+
+
 def test_numbers_share_a_bin_the_more_often_the_nearer_they_are():
     """.125 apart in bins of .5: with a chance of 3/4, each number of a vector by itself; of 4,000, ± 4 deviations."""
     box, shared = gymnasium.spaces.Box(-9, 9, (2,)), []

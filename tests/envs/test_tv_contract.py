@@ -197,6 +197,19 @@ def test_a_twin_is_equal_and_a_saved_one_goes_on_bit_for_bit(family, content):
 
 
 @FAMILIES
+def test_unseen_pictures_do_not_come_again_after_a_reset(family):
+    tv = family.television("every-step,unseen,quadrant,everywhere")
+    actions, _ = family.actions(N, press=False)
+    found = []
+    for seed in (9, 9, 10):
+        for out in played(tv, actions[:10], seed):
+            found.append(tv.state_dict()["tv.canvas"])
+            assert len(out) in (1, 5)
+    shown = np.concatenate(found)
+    assert len(np.unique(shown, axis=0)) == len(shown) == 3 * 11 * N
+
+
+@FAMILIES
 def test_its_own_seed_changes_pictures_and_nothing_else(family):
     one, other = (family.television("every-step,iid,view,everywhere", seed=seed) for seed in (5, 6))
     actions, _ = family.actions(N, press=False)

@@ -42,7 +42,7 @@ class LineField:
         self.t[ids] += 1
         # As MiniGrid's: what is reached late pays nothing, later still it costs.
         reward = np.where(self.x == 9, 1 - 0.9 * self.t / self.max_steps, 0.0)
-        return reward, (self.x == 9) | (self.x == 0), self.t >= self.max_steps, self.x == 0
+        return reward, (self.x == 9) | (self.x == 0), self.t >= self.max_steps, self.x == 0, self.x < 0
 
 
 class Script:

@@ -37,4 +37,4 @@ class SlideField:
         self.given.append(action[ids].copy())
         self.x[ids] += action[ids, 0]
         nobody = np.zeros(self.num_envs, bool)
-        return np.zeros(self.num_envs), nobody, nobody, nobody
+        return np.zeros(self.num_envs), nobody, nobody, nobody, nobody

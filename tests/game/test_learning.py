@@ -141,7 +141,7 @@ def test_only_lava_kills():
     cells[0, 20, 1] = GOAL | 1 << 4
     agent[0, X] = 19
     agent[0, STEPS] = 100
-    reward, terminated, _, dead = field.step(np.array([1]), only)
+    reward, terminated, _, dead, _ = field.step(np.array([1]), only)
     assert terminated[0]
     assert reward[0] < 0
     assert not dead[0]

@@ -11,10 +11,12 @@ from envs.mujoco.field import MujocoField
 from envs.mujoco.maze import LAYOUTS, Maze
 from envs.mujoco.pictures import WALL
 from envs.mujoco.worlds import GOAL_WORLDS
+from envs.ruler import WAY
 from selfplay.environments import find_environment
 from selfplay.game.curriculum import coverage
 from selfplay.game.pictures import outcome_colours
 from selfplay.game.rounds import Game
+from selfplay.game.scores import GoalScores
 from selfplay.methods import method_settings
 from selfplay.train import build_stage
 
@@ -64,7 +66,7 @@ def test_a_round_in_every_world(name, mode):
             [np.arange(c.start, c.stop) for p in field.world.parts for c in [field.world.places[p]]]
         )
         way = (played.end - played.start)[np.ix_(rows, columns)]
-        np.testing.assert_allclose(shown[:, -1 - len(columns) : -1], way, atol=1e-5)  # her own end is the goal
+        np.testing.assert_allclose(shown[:, -len(columns) :], way, atol=1e-5)  # her own end is the goal
 
 
 @pytest.mark.parametrize("name", ["PointMaze-U-v0", "BlockPush-Two-v0"])
@@ -94,6 +96,14 @@ def test_what_is_told_of_a_run(name):
     pictures = players.pictures()
     assert {"curriculum/goals", "curriculum/outcomes", "curriculum/episode"} == pictures.keys()
     assert pictures["curriculum/outcomes"].shape[2] == 3
+
+
+def test_pace_counts_the_metres_up_to_where_it_is_near_enough():
+    """1.3 and .35 m away with .3 m near enough: 1 m in 10 steps and .05 m in 2, 12 steps for 1.05 m; one is missed."""
+    distance, solved, steps = np.array([1.3, 0.35, 5.0]), np.array([True, True, False]), np.array([10, 2, 90])
+    assert GoalScores(distance, solved, steps, WAY, 0.3).pace == pytest.approx(12 / 1.05)
+    assert GoalScores(np.array([4, 2]), np.array([True, True]), np.array([6, 2])).pace == pytest.approx((1.5 + 1) / 2)
+    assert stage("PointMaze-U-v0").field.tolerance == 0.3
 
 
 def test_coverage_counts_ways_between_different_cells():
@@ -141,7 +151,7 @@ def test_threads_change_nothing_in_a_round():
     rounds = []
     for threads in (1, 2):
         players = stage("BlockPush-v0", **{"num_envs": "40"})
-        field = MujocoField(players.field.world, 40, 5, threads=threads)
+        field = MujocoField(players.field.world, 40, 5, threads=threads, flag=False)
         rounds.append(Game(field, players.alice, players.bob, players.config.game).play())
     one, two = rounds
     for name in ("start", "end", "alice_payoff", "bob_payoff"):
@@ -169,8 +179,48 @@ def test_the_time_and_the_goal_of_a_game_are_the_worlds_unless_they_are_set():
     players = stage("BlockPush-v0", **{"game.t_max": "0"})
     assert (players.config.game.t_max, players.config.game.goal) == (300, ("objects",))
     both = stage("BlockPush-v0", **{"game.goal": "objects,position"})
-    assert both.field.world.parts == ("position", "objects")
+    assert both.field.parts == ("position", "objects")
     assert both.field.observation_space.shape[0] == players.field.observation_space.shape[0] + 2
+
+
+def test_the_task_stays_what_it_is_whatever_the_game_asks_for():
+    """Goals of the game are places of the ball here, and the task's those of the block."""
+    field = stage("BlockPush-v0", **{"game.goal": "position"}).field
+    everyone = np.arange(12)
+    field.generate(everyone)
+    start, wanted = field.achieved(), field.engine.moment().goal.copy()
+    asked = start + 0.5
+    shown = np.zeros((2, 12, *field.observation_space.shape), np.float32)
+    field.observe(asked, shown[0], everyone)
+    field.observe(None, shown[1], everyone)
+    np.testing.assert_allclose(shown[0, :, -4:], np.tile([0.5, 0.5, 0, 0], (12, 1)), atol=1e-6)
+    np.testing.assert_allclose(shown[1, :, -2:], (wanted - start)[:, 2:], atol=1e-6)
+    assert not shown[1, :, -4:-2].any()
+    asked[:, :2] = start[:, :2]
+    assert field.reached(asked, everyone).all()
+    now = field.engine.moment()
+    now.qpos[3, 2:4], now.qpos[5, :2] = wanted[3, 2:], wanted[5, :2]  # the block is there, the ball is
+    reward, terminated, *_ = field.step(np.zeros((12, 2), np.float32), everyone)
+    assert terminated.tolist() == reward.tolist() == [n == 3 for n in range(12)]
+
+
+@pytest.mark.parametrize(("share", "flags"), [("0", 0), ("0.25", 1)])
+def test_a_number_tells_the_task_from_a_goal_only_where_bob_meets_both(share, flags):
+    """Else, met at the end for the first time, it would be ten deviations from all he knew."""
+    players = stage("PointMaze-U-v0", **{"game.target_share": share})
+    field = players.field
+    assert field.observation_space.shape == (6 + flags,)
+    rows = np.zeros((field.num_envs, 6 + flags), np.float32)
+    everyone = np.arange(field.num_envs)
+    field.generate(everyone)
+    field.observe(None, rows, everyone)
+    asked = field.world.observe(field.engine.moment())
+    np.testing.assert_allclose(rows[:, :6], asked, atol=1e-6)
+    again = np.ones_like(rows)
+    field.observe(field.engine.moment().goal.copy(), again, everyone)
+    np.testing.assert_array_equal(again[:, :6], rows[:, :6])
+    assert (rows[:, 6:] == 0).all()
+    assert (again[:, 6:] == 1).all()
 
 
 def test_the_task_may_be_played_beside_the_game():

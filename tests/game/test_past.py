@@ -106,6 +106,30 @@ def test_alice_learns_only_from_what_she_played(env):
     assert played.steps == played.outcome.t_alice.sum() + played.outcome.t_bob.sum()
 
 
+@pytest.mark.parametrize("env", ["grid/Empty-5x5-v0", "mujoco/PointMaze-Open-v0"])
+def test_what_is_told_of_alice_and_her_goals_is_of_the_present_one(env):
+    """The present Alice never says STOP and the past one does at once: nothing is proposed, nothing was trivial."""
+    family = env.partition("/")[0]
+    stage = build_stage("alice-bob", find_environment(env), method_settings("alice-bob", SMALL, family), 0, "cpu")
+    stop = len(stage.alice.policy.policy_head.bias) - 1 if family == "grid" else 2
+    with torch.no_grad():
+        stage._past._pool[0]["policy_head.bias"][stop] = 50.0
+        stage.alice.policy.policy_head.bias[stop] = -50.0
+    played = []
+    play = stage.game.play
+    stage.game.play = lambda: played.append(play()) or played[-1]
+    report = stage.iterate(0.0)
+    outcome = played[0].outcome
+    assert outcome.proposed.tolist() == [False] * 9 + [True] * 3
+    assert outcome.trivial[9:].all()
+    told = report.scalars
+    assert (told["alice/t_A"], told["alice/not_stopped"], told["curriculum/proposed"]) == (30, 1, 0)
+    assert not {"curriculum/trivial", "curriculum/solved", "curriculum/difficulty_q50"} & told.keys()
+    assert told["alarm/alice_silent"] == 1
+    assert told["bob/t_B"] == 0  # he plays with the past ones as well
+    assert report.proposals == []
+
+
 def test_a_share_that_leaves_nobody_is_refused():
     settings = method_settings("alice-bob", SMALL | {"game.past_share": "0.01"})
     with pytest.raises(Exception, match=r"game\.past_share: 0\.01 of 12 worlds leaves 0 for past Alices"):

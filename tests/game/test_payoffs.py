@@ -6,9 +6,9 @@ import pytest
 from selfplay.game.payoffs import Outcome, opposed_payoff, outcome_payoff, time_payoff
 
 
-def outcome(t_alice, proposed, solved, t_bob, bob_limit):
-    as_array = np.array
-    return Outcome(as_array(t_alice), as_array(proposed), as_array(solved), as_array(t_bob), as_array(bob_limit))
+def outcome(t_alice, proposed, solved, t_bob, bob_limit, lost=None):
+    lost = [False] * len(t_alice) if lost is None else lost
+    return Outcome(*map(np.array, (t_alice, proposed, solved, t_bob, bob_limit, lost)))
 
 
 # t_max = 10. World by world:
@@ -49,6 +49,14 @@ def test_opposed_payoff_worked():
     alice, bob = opposed_payoff(ROUND, scale=0.1)
     np.testing.assert_allclose(bob, [-0.5, -0.2, -0.7, -0.4, 0, 0], atol=1e-7)
     np.testing.assert_array_equal(alice, -bob)
+
+
+@pytest.mark.parametrize(("payoff", "bob"), [(time_payoff, -0.2), (opposed_payoff, -0.2), (outcome_payoff, 0.0)])
+def test_a_bob_whose_world_broke_down_is_judged_by_neither_success_nor_failure(payoff, bob):
+    """After 2 of his 7 steps; a Bob who failed there had been charged 7, and Alice paid for that."""
+    void = outcome([3], [True], [False], [2], [7], [True])
+    assert [void.judged[0], void.trivial[0]] == [False, False]
+    np.testing.assert_allclose([part[0] for part in payoff(void, 0.1)], [0, bob], atol=1e-7)
 
 
 def test_trivial_needs_a_proposal_and_no_step():

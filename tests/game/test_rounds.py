@@ -133,8 +133,8 @@ def test_a_target_episode_that_ends_at_the_wrong_place_is_over_and_no_success():
         """Cell 0 is no lava but the wrong end, as in MiniGrid's Memory: the episode is over and pays nothing."""
 
         def step(self, action, ids):
-            *outcome, dead = super().step(action, ids)
-            return *outcome, dead & False
+            *outcome, dead, lost = super().step(action, ids)
+            return *outcome, dead & False, lost
 
     # World 0 goes left from 4 to 0, world 1 right from 4 to 9.
     field, bob = TwoEnds(2), Script(lambda obs, k: np.array([LEFT, RIGHT])[-len(obs) :])

@@ -24,7 +24,7 @@ from selfplay.studies.plan import Task, tasks
 from selfplay.studies.process import Worker
 from selfplay.studies.runner import run_tasks
 from selfplay.studies.study import Arm, Run
-from selfplay.studies.worker import _train
+from selfplay.studies.worker import train
 
 ROOT = Path(__file__).resolve().parents[2]
 DECLARED = """
@@ -61,7 +61,7 @@ class Here(Worker):
         self._process = SimpleNamespace(stdin=stdin, wait=lambda: 0)
 
     def _answer(self, request):
-        os.write(self._write, json.dumps(_train(json.loads(request))).encode() + b"\n")
+        os.write(self._write, json.dumps(train(json.loads(request))).encode() + b"\n")
 
     def _close(self):
         if self._write is not None:

@@ -61,9 +61,9 @@ class BlockPush(GoalWorld):
     The last is what an even film below it gives: damping (2 half)² / 6.
     """
 
-    def __init__(self, goal: Sequence[str] | None = None) -> None:
+    def __init__(self, goal: Sequence[str] | None = None, shown: Sequence[str] | None = None) -> None:
         self.places = {"position": slice(0, 2), "objects": slice(2, 2 + 2 * self.blocks)}
-        super().__init__(goal)
+        super().__init__(goal, shown)
 
     def model(self) -> mujoco.MjModel:
         import mujoco
@@ -131,7 +131,7 @@ class BlockPush(GoalWorld):
             turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
             things += [Polygon(square @ turn + (x, y), colour), *goal_ring(goal, self.tolerance["objects"], colour)]
         things.append(Disc((float(now.qpos[0, 0]), float(now.qpos[0, 1])), self.radius, AGENT))
-        if "position" in self.parts:
+        if "position" in self.shown:
             things += goal_ring(goals[0], self.tolerance["position"], AGENT)
         return Scene((edge, edge), self.walls, things)
 

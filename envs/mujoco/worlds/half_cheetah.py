@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.mujoco.world import Moment, squares
+from envs.mujoco.world import Feature, Moment, squares
 from envs.mujoco.worlds.gymnasium_world import GymnasiumWorld
 
 if TYPE_CHECKING:
@@ -47,3 +47,11 @@ class HalfCheetah(GymnasiumWorld):
 
     def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         return qpos0 + draws.uniform(-self.noise, self.noise, len(qpos0)), draws.normal(self.noise, nv)
+
+    def features(self) -> dict[str, Feature]:
+        return {
+            "forward": Feature("velocity of the torso in x (m/s)", lambda now: now.qvel[:, 0]),
+            "upright": Feature(
+                "cosine of the torso's angle: 1 upright, -1 on its back", lambda now: np.cos(now.qpos[:, 2])
+            ),
+        }

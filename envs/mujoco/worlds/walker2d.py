@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.mujoco.world import Moment, squares
+from envs.mujoco.world import Feature, Moment, Reading, squares, touching
 from envs.mujoco.worlds.gymnasium_world import GymnasiumWorld
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Walker2d(GymnasiumWorld):
     mission = "walk forward, in a plane"
     frame_skip, max_steps = 4, 1000
     noise, control_weight = 0.005, 1e-3
+    watches = {"foot": Reading("cfrc_ext", "foot"), "foot_left": Reading("cfrc_ext", "foot_left")}  # noqa: RUF012
 
     def observe(self, now: Moment) -> np.ndarray:
         return np.hstack([now.qpos[:, 1:], np.clip(now.qvel, -10.0, 10.0)])
@@ -52,3 +53,14 @@ class Walker2d(GymnasiumWorld):
 
     def start(self, qpos0: np.ndarray, nv: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         return qpos0 + draws.uniform(-self.noise, self.noise, len(qpos0)), draws.uniform(-self.noise, self.noise, nv)
+
+    def features(self) -> dict[str, Feature]:
+        return {
+            "forward": Feature("velocity of the torso in x (m/s)", lambda now: now.qvel[:, 0]),
+            "upright": Feature("cosine of the torso's angle: 1 upright, 0 lying", lambda now: np.cos(now.qpos[:, 2])),
+            "height": Feature("height of the torso (m)", lambda now: now.qpos[:, 1]),
+            "contacts": Feature(
+                "feet that touch the ground: 0, 1 or 2",
+                lambda now: 1.0 * touching(now.read["foot"]) + touching(now.read["foot_left"]),
+            ),
+        }

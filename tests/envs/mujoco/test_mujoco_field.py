@@ -71,10 +71,10 @@ def test_the_task_pays_and_ends_and_time_runs_out():
     field, everyone = field_of("PointMaze-U-v0"), np.arange(16)
     field.engine.moment().qpos[3] = field.engine.moment().goal[3]
     for step in range(200):
-        reward, terminated, truncated, dead = field.step(np.zeros((16, 2), np.float32), everyone)
+        reward, terminated, truncated, dead, lost = field.step(np.zeros((16, 2), np.float32), everyone)
         assert reward.tolist() == terminated.tolist() == (everyone == 3).tolist()
         assert truncated.all() == truncated.any() == (step == 199)
-        assert not dead.any()
+        assert not (dead | lost).any()
 
 
 @pytest.mark.parametrize("name", ["PointMaze-Large-v0", "BlockPush-Two-v0"])

@@ -8,7 +8,7 @@ import pytest
 from envs.mujoco.coverage import Explored
 from envs.mujoco.maze import LAYOUTS, Maze
 from envs.mujoco.rollout_world import MujocoWorld
-from envs.mujoco.tv import NoisyTV, signs, with_tv
+from envs.mujoco.tv import NoisyTV, picture_numbers, signs, with_tv
 from envs.noisy_tv import TVSpec
 
 D = 6  # numbers that a point maze shows
@@ -119,6 +119,17 @@ def test_unseen_pictures_never_repeat_and_are_two_numbers_in_turn(extent):
     np.testing.assert_array_equal(shown, shown[:, np.arange(shown.shape[1]) % 2])
     assert np.abs(shown).max() <= 1
     assert abs(np.corrcoef(shown[:, 0], shown[:, 1])[0, 1]) < 4 / np.sqrt(len(shown))
+
+
+def test_how_many_worlds_there_are_changes_no_picture():
+    few, many = (pictures(make("every-step,unseen,quadrant,everywhere", num_envs=n), 20) for n in (3, 50))
+    np.testing.assert_array_equal(many[:, :3], few)
+
+
+def test_numbers_of_pictures_are_each_anothers():
+    ids, drawn = (part.ravel() for part in np.meshgrid(np.arange(300), np.arange(300)))
+    assert len(np.unique(picture_numbers(ids, drawn))) == 300**2
+    assert picture_numbers(np.array([2**23]), np.array([2**23]))[0] < 2**48
 
 
 def test_the_number_in_a_picture_can_be_told_from_any_other():
