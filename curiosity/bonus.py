@@ -44,6 +44,7 @@ class Bonus:
         self.episodic = config.episodic
         self.reads = config.reads
         self.device = torch.device(surroundings.device)
+        self.group = surroundings.group
         self.seed = zlib.crc32(f"{self.name} {surroundings.seed}".encode())  # another stream than the learner's
         self.parts: dict[str, Part] = {}
 

@@ -19,7 +19,8 @@ class Counts(Bonus):
 
     The bonus of MBIE-EB (Strehl and Littman 2008) as in Bellemare et al. 2016 (arXiv 1606.01868, eq. 1), there with
     pseudo-counts. Reads `config.reads`; "position" and "state" are privileged. Vectors are counted by bins. Differs:
-    visits are numbered in the order of time within a batch and, within a step, of environments; the states that
+    visits are numbered in the order of time within a batch and, within a step, of environments (of
+    several processes each numbers its own, and all count what any of them met); the states that
     episodes begin in are not counted.
     """
 
@@ -38,7 +39,7 @@ class Counts(Bonus):
 
     def fit(self, batch: Batch) -> Mapping[str, float]:
         """Metrics: distinct states met so far, new_share of this batch's steps that met one for the first time."""
-        keys = self.key(successors(batch, self.reads))
+        keys = self.group.gather(self.key(successors(batch, self.reads))).flatten().to(self.device)
         before = len(self.memory)
         self.memory.add(keys)
         distinct = len(self.memory)

@@ -88,7 +88,7 @@ class E3B(Bonus):
             self.phi = InverseFeatures(surroundings, self.space, config.width, config.feature_width, self.name)
         self.phi.to(self.device)
         self.memory = Ellipse(config.feature_width, self.device)
-        self.trainer = Trainer(self.phi, config, self.seed, self.name)
+        self.trainer = Trainer(self.phi, config, self.seed, self.name, self.group)
         self.parts |= {"net": self.phi, "trainer": self.trainer, "memory": self.memory}
 
     def _carried(self, batch: Batch) -> tuple[Tensor, Tensor]:

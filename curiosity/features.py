@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from curiosity.config import LearnedConfig
+from curiosity.group import ALONE, Group, united
 from curiosity.networks import Actions, mlp, network
 from curiosity.source import Surroundings
 
@@ -15,15 +16,17 @@ from curiosity.source import Surroundings
 class Whitening(nn.Module):
     """Vectors [B, D] less their running mean, over their running deviation, clipped to ±5 (arXiv 1810.12894, §2.4).
 
-    Identity but for the clipping before the first `observe`; the paper plays random steps to fill it instead.
+    Identity but for the clipping before the first `observe`; the paper plays random steps to fill it instead. The
+    moments are those of what all ranks of `group` observe.
     """
 
     count: Tensor
     mean: Tensor
     square: Tensor
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, group: Group = ALONE) -> None:
         super().__init__()
+        self.group = group
         for name, shape in (("count", ()), ("mean", (size,)), ("square", (size,))):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
 
@@ -32,10 +35,12 @@ class Whitening(nn.Module):
         if len(rows) == 0:
             return
         values = rows.double()
-        mean, total = values.mean(0), self.count + len(rows)
+        mean = values.mean(0)
+        count, mean, square = united(self.group, len(rows), mean, (values - mean).square().sum(0))
+        total = self.count + count
         delta = mean - self.mean
-        self.square += (values - mean).square().sum(0) + delta.square() * self.count * len(rows) / total
-        self.mean += delta * len(rows) / total
+        self.square += square + delta.square() * self.count * count / total
+        self.mean += delta * count / total
         self.count.copy_(total)
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -46,9 +51,9 @@ class Whitening(nn.Module):
         return ((rows.double() - self.mean) / deviation).clamp(-5, 5).float()
 
 
-def whitening_of(space: gymnasium.Space) -> Whitening | None:
+def whitening_of(space: gymnasium.Space, group: Group = ALONE) -> Whitening | None:
     """For a space of vectors; tokens need none."""
-    return Whitening(space.shape[0]) if isinstance(space, gymnasium.spaces.Box) else None
+    return Whitening(space.shape[0], group) if isinstance(space, gymnasium.spaces.Box) else None
 
 
 class PixelFeatures(nn.Module):
@@ -59,7 +64,7 @@ class PixelFeatures(nn.Module):
 
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, channel: str) -> None:
         super().__init__()
-        self.whitening = whitening_of(space)
+        self.whitening = whitening_of(space, surroundings.group)
         if not isinstance(space, gymnasium.spaces.MultiDiscrete):
             self.size = int((space.shape or (0,))[0])
             return
@@ -94,7 +99,7 @@ class RandomFeatures(nn.Module):
 
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, width: int, size: int) -> None:
         super().__init__()
-        self.whitening = whitening_of(space)
+        self.whitening = whitening_of(space, surroundings.group)
         last = nn.Linear(width, size)
         nn.init.orthogonal_(last.weight, 2**0.5)
         self.net = nn.Sequential(surroundings.encoder(space, width), nn.ReLU(), last)
@@ -117,7 +122,7 @@ class InverseFeatures(nn.Module):
     def __init__(self, surroundings: Surroundings, space: gymnasium.Space, width: int, size: int, reader: str) -> None:
         super().__init__()
         self.actions = Actions(surroundings.action_space, reader)
-        self.whitening = whitening_of(space)
+        self.whitening = whitening_of(space, surroundings.group)
         self.net = network(surroundings, space, width, size)
         self.head = mlp(2 * size, width, self.actions.size)
         self.size = size

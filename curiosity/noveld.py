@@ -33,7 +33,7 @@ class NovelD(Bonus):
         self.key = Keys(surroundings.space(config.keys, self.name), self.seed, config.bin_width, self.device)
         self.memory = EpisodeVisits(self.seed + 1, self.device)
         self.net = Distillation(config, surroundings, self.name, self.seed).to(self.device)
-        self.trainer = Trainer(self.net, config, self.seed, self.name)
+        self.trainer = Trainer(self.net, config, self.seed, self.name, self.group)
         self.parts |= {"net": self.net, "trainer": self.trainer, "key": self.key, "memory": self.memory}
 
     @torch.no_grad()

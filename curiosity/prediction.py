@@ -34,7 +34,7 @@ class Prediction(Bonus):
             self.features = make_features(kind, config, surroundings, self.name)
             self.predictor = self.model(self.features.size + self.actions.size, config.width, self.features.size)
         net = nn.ModuleDict({"features": self.features, "predictor": self.predictor}).to(self.device)
-        self.trainer = Trainer(net, config, self.seed, self.name)
+        self.trainer = Trainer(net, config, self.seed, self.name, self.group)
         self.parts |= {"net": net, "trainer": self.trainer}
 
     def model(self, inputs: int, width: int, outputs: int) -> nn.Module:

@@ -60,7 +60,7 @@ class RE3(Bonus):
         with drawn_from(self.seed):
             self.features = make_features(config.features, config, surroundings, self.name)
         self.features.to(self.device)
-        self.trainer = Trainer(self.features, config, self.seed, self.name)
+        self.trainer = Trainer(self.features, config, self.seed, self.name, self.group)
         self.parts |= {"net": self.features, "trainer": self.trainer}
 
     def _distances(self, batch: Batch) -> Tensor:

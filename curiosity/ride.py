@@ -38,7 +38,7 @@ class RIDE(Bonus):
             inputs = config.feature_width + self.phi.actions.size
             self.forward_model = mlp(inputs, config.width, config.feature_width)
         net = nn.ModuleDict({"features": self.phi, "predictor": self.forward_model}).to(self.device)
-        self.trainer = Trainer(net, config, self.seed, self.name)
+        self.trainer = Trainer(net, config, self.seed, self.name, self.group)
         self.parts |= {"net": net, "trainer": self.trainer, "key": self.key, "memory": self.memory}
 
     @torch.no_grad()

@@ -53,7 +53,7 @@ class RND(Bonus):
     def __init__(self, config: RNDConfig, surroundings: Surroundings) -> None:
         super().__init__(config, surroundings)
         self.net = Distillation(config, surroundings, self.name, self.seed).to(self.device)
-        self.trainer = Trainer(self.net, config, self.seed, self.name)
+        self.trainer = Trainer(self.net, config, self.seed, self.name, self.group)
         self.parts |= {"net": self.net, "trainer": self.trainer}
 
     @torch.no_grad()

@@ -11,6 +11,8 @@ import gymnasium
 import torch
 from torch import Tensor, nn
 
+from curiosity.group import ALONE, Group
+
 
 class Rows(NamedTuple):
     """What a channel held before and after the steps of a batch: two tensors [T, N, P]."""
@@ -77,7 +79,7 @@ class Surroundings:
         its weights from torch's global stream.
     pixels: name to float32 [P, V, C], for channels of tokens: what token v at place p looks like, as C numbers in
         [0, 1]. A channel without an entry looks like v / (V_p - 1).
-    seed: of the weights and of every draw. device: where the batches live.
+    seed: of the weights and of every draw. device: where the batches live. group: the processes that learn together.
     """
 
     channels: Mapping[str, gymnasium.Space]
@@ -86,6 +88,7 @@ class Surroundings:
     seed: int
     pixels: Mapping[str, Tensor] = field(default_factory=dict)
     device: torch.device | str = "cpu"
+    group: Group = ALONE
 
     def space(self, name: str, reader: str) -> gymnasium.Space:
         """The space of channel `name`; `ValueError` saying what `reader` wanted and what there is."""

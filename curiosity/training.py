@@ -11,6 +11,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim.adam import adam
 
 from curiosity.config import LearnedConfig
+from curiosity.group import ALONE, Group
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -46,11 +47,13 @@ class Adam:
 class Trainer:
     """Fits `module` to batch after batch by the settings in `config`; its shuffles are drawn from `seed`.
 
-    name: whose it is, for errors.
+    name: whose it is, for errors. group: gradients are means over its ranks, and a minibatch is what all of them take
+    together; batches must be equally large, and the draws are the same everywhere.
     """
 
-    def __init__(self, module: nn.Module, config: LearnedConfig, seed: int, name: str) -> None:
+    def __init__(self, module: nn.Module, config: LearnedConfig, seed: int, name: str, group: Group = ALONE) -> None:
         self.name = name
+        self.group = group
         self.config = config
         self.adam = Adam(module, config.learning_rate)
         self.generator = torch.Generator()  # on the CPU, so that a run can move between devices
@@ -66,7 +69,8 @@ class Trainer:
         chosen = max(1, round(count * self.config.proportion)) if count else 0
         for _ in range(self.config.epochs if count else 0):
             order = torch.randperm(count, generator=self.generator)[:chosen].to(device)
-            for index in order.tensor_split(max(1, round(chosen / self.config.minibatch_size))):
+            parts = min(chosen, round(chosen * self.group.size / self.config.minibatch_size))
+            for index in order.tensor_split(max(1, parts)):
                 metrics = loss(index)
                 self.descend(metrics["loss"])
                 history.append({key: value.detach() for key, value in metrics.items()})
@@ -75,6 +79,7 @@ class Trainer:
     def descend(self, loss: Tensor) -> None:
         """One gradient step down `loss`, a number; raises as `run` does."""
         gradients = self.adam.gradients(loss)
+        self.group.mean_(gradients)
         self._check(loss, gradients)
         self.adam.step(gradients)
 

@@ -90,6 +90,19 @@ def save(folder: Path, step: int, tensors: Mapping[str, Any], meta: Mapping[str,
     return target
 
 
+def packed(tensors: Mapping[str, Any]) -> bytes:
+    """`tensors` as bytes, to be sent to another process; ValueError as for `save`."""
+    arrays, kinds = _to_arrays(tensors)
+    head = json.dumps(kinds).encode()
+    return len(head).to_bytes(8, "little") + head + safetensors.numpy.save(arrays)
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    """What `packed` was given, torch's tensors on the CPU."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return _from_arrays(safetensors.numpy.load(data[end:]), json.loads(data[8:end]))
+
+
 def list_steps(folder: Path) -> list[int]:
     """Steps of the checkpoints in `folder`, the newest first. None of them is opened."""
     if not folder.is_dir():

@@ -12,6 +12,7 @@ from selfplay.errors import UserError
 from selfplay.jsonfile import plain
 from selfplay.methods import find_method
 from selfplay.rundir import find_run, read_record
+from selfplay.sharing import own_state, shard
 from selfplay.threads import limit_spinning, physical_cores, set_threads
 
 EPISODES: dict[Family, int] = {"grid": 512, "mujoco": 32, "outside": 32}
@@ -32,7 +33,8 @@ def load_run(
     """The stage of run folder `path` as its newest whole checkpoint left it, and the run's configuration.
 
     env: another environment id for it to play in; its worlds are then fresh ones, and only what was learnt is loaded.
-    device: where the networks run, by default where they were trained.
+    device: where the networks run, by default where they were trained. Of a run of several processes it is the first's
+    stage, with its share of the worlds.
 
     Raises:
         UserError: no run, no checkpoint, or the environment does not fit what was learnt.
@@ -58,12 +60,14 @@ def load_run(
         raise UserError(f"run '{path}' has settings that this version does not know: {error}") from None
     if family_of(spec) != family:
         raise UserError(f"--env {env}: '{path}' learnt in {family} worlds, expected {family}/…")
+    settings = shard(settings, config.get("ranks", 1))
     stage = build_stage(config["method"], spec, settings, config["seed"], device or config["device"])
+    tensors = own_state(saved.tensors, 0)
     try:
         if full_name(spec) == config["env"]:
-            stage.load_state_dict(saved.tensors)
+            stage.load_state_dict(tensors)
         else:
-            stage.load_learners(saved.tensors)
+            stage.load_learners(tensors)
     except (ValueError, KeyError) as error:
         where = f"--env {env}" if env else f"checkpoint {saved.path}"
         raise UserError(f"{where}: what '{path}' learnt does not fit: {error}") from None

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from curiosity.catalogue import SOURCES
+from curiosity.group import Group
 from selfplay.environments import EVERY_FAMILY, FAMILIES, Family, MujocoSpec, family_of
 from selfplay.errors import UserError, nearest, unknown
 
@@ -30,13 +31,13 @@ class Method:
     """A way to train: one line of description, its settings, and how its stage is built.
 
     defaults: family of environments -> its settings there, a pydantic model.
-    build: (spec, settings, seed, device) -> Stage.
+    build: (spec, settings, seed, device, group) -> Stage, one rank's; ValueError where it cannot be one of several.
     families: those it is made for.
     """
 
     description: str
     defaults: Callable[[Family], BaseModel]
-    build: Callable[[Environment, BaseModel, int, str], Stage]
+    build: Callable[[Environment, BaseModel, int, str, Group], Stage]
     families: tuple[Family, ...] = EVERY_FAMILY
 
 
@@ -56,10 +57,10 @@ def _random_defaults(family: Family) -> BaseModel:
     return base.model_copy(update={"ppo": still} | ({"coverage": True} if family == "grid" else {}))
 
 
-def _ppo(spec: Environment, settings, seed: int, device: str) -> Stage:
+def _ppo(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
     from selfplay.stages.ppo import PPOStage
 
-    return PPOStage(world_maker(spec, settings), settings, seed, device)
+    return PPOStage(world_maker(spec, settings), settings, seed, device, group)
 
 
 def _finetune_defaults(family: Family) -> BaseModel:
@@ -68,10 +69,18 @@ def _finetune_defaults(family: Family) -> BaseModel:
     return {"grid": GridFinetuneConfig, "mujoco": MujocoFinetuneConfig, "outside": OutsideFinetuneConfig}[family]()
 
 
-def _finetune(spec: Environment, settings, seed: int, device: str) -> Stage:
+def _finetune(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
     from selfplay.stages.finetune import FinetuneStage
 
-    return FinetuneStage(world_maker(spec, settings), settings, seed, device)
+    return FinetuneStage(world_maker(spec, settings), settings, seed, device, group)
+
+
+def _alone(method: str, group: Group) -> None:
+    """ValueError where a method that cannot be one of several is asked to."""
+    if group.size > 1:
+        raise ValueError(
+            f"{method} runs in one process, got {group.size} (ppo, the bonuses and finetune run in several)"
+        )
 
 
 def _clone_defaults(family: Family) -> BaseModel:
@@ -80,7 +89,8 @@ def _clone_defaults(family: Family) -> BaseModel:
     return MujocoCloneConfig() if family == "mujoco" else GridCloneConfig()
 
 
-def _clone(spec: Environment, settings, seed: int, device: str) -> Stage:
+def _clone(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
+    _alone("clone", group)
     from selfplay.stages.clone import CloneStage
 
     return CloneStage(world_maker(spec, settings), settings, seed, device)
@@ -92,7 +102,8 @@ def _dpo_defaults(family: Family) -> BaseModel:
     return MujocoDPOConfig() if family == "mujoco" else GridDPOConfig()
 
 
-def _dpo(spec: Environment, settings, seed: int, device: str) -> Stage:
+def _dpo(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
+    _alone("dpo", group)
     from selfplay.stages.dpo import DPOStage
 
     return DPOStage(world_maker(spec, settings), settings, seed, device)
@@ -179,7 +190,8 @@ def _alice_bob_defaults(family: Family) -> BaseModel:
     return MujocoAliceBobConfig() if family == "mujoco" else GridAliceBobConfig()
 
 
-def _alice_bob(spec: Environment, settings, seed: int, device: str) -> Stage:
+def _alice_bob(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
+    _alone("alice-bob", group)
     from selfplay.stages.alice_bob import AliceBob
 
     return AliceBob(*field_maker(spec, settings), seed, device)

@@ -50,12 +50,15 @@ def _quota(default: int) -> int:
     return default if quota == "max" else max(1, int(quota) // int(period))
 
 
-def default_threads() -> int:
-    """Physical cores, less one where the machine is busy; never more than `NUMBA_NUM_THREADS` allows."""
+def default_threads(processes: int = 1) -> int:
+    """Physical cores, less one where the machine is busy; never more than `NUMBA_NUM_THREADS` allows.
+
+    processes: how many of this run share the machine, each with as many threads.
+    """
     cores = physical_cores()
     if cores > 1 and hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY_LOAD:
         cores -= 1
-    return min(cores, _limit())
+    return max(1, min(cores // processes, _limit()))
 
 
 def _limit() -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curiosity.group import ALONE
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.card import CARD, write_card
@@ -15,16 +17,29 @@ from selfplay.config import flatten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
+from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
 from selfplay.runlog import RunLog
+from selfplay.sharing import (
+    asked_to_stop,
+    check_ranks,
+    check_same,
+    first_says,
+    gathered_state,
+    handed_out,
+    merged,
+    shard,
+)
 from selfplay.signals import StopRequest
-from selfplay.threads import limit_spinning, set_threads
+from selfplay.threads import default_threads, limit_spinning, set_threads
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from curiosity.group import Alone
     from selfplay.environments import Environment
     from selfplay.progress import Progress
+    from selfplay.ranks import Ranks
     from selfplay.stages.base import Stage
 
 EVALUATIONS = 20
@@ -52,7 +67,8 @@ def run_training(
 ) -> Path:
     """Train `method` on `env` for `steps` environment steps and return the run folder.
 
-    The same call with the same folder takes the run up again; a finished one is left as it is.
+    The same call with the same folder takes the run up again; a finished one is left as it is. Started by `torchrun` it
+    is one rank of a run (`docs/cluster.md`): settings are those of all ranks together, and rank 0 alone writes.
     overrides: dotted keys of the method's settings with values as text, as `--set` gives them.
     pictures: whether TensorBoard gets any; drawing an episode can take longer than learning from a hundred thousand
         steps. Nothing else depends on it.
@@ -101,8 +117,11 @@ def run_stage(
     lineage: what `config.json` says of where the run comes from. begin: what is done to the stage of a new run;
     give: and then to that of every run that is not done yet, its checkpoint loaded or not.
     """
-    with RunDir(path) as folder:
-        threads = _set_threads(threads, folder.record())
+    with joined(device) as group, RunDir(path) if group.rank == 0 else nullcontext() as folder:
+        record = folder.record() if folder is not None else None
+        check_ranks(path, record, group.size)
+        share = shard(settings, group.size)
+        threads = _set_threads(threads, record, group)
         config = {
             "method": method,
             "env": full_name(spec),
@@ -111,19 +130,24 @@ def run_stage(
             "device": device,
             "settings": settings.model_dump(mode="json"),
             **(lineage or {}),
+            **({"ranks": group.size} if group.size > 1 else {}),
         }
-        stage = build_stage(method, spec, settings, seed, device)
-        resumed = folder.start(config, threads=threads)
-        if hasattr(stage, "keep_in"):
+        check_same(group, config)
+        stage = build_stage(method, spec, share, seed, device, group)
+        resumed = folder is not None and folder.start(config, threads=threads)
+        if folder is not None and hasattr(stage, "keep_in"):
             stage.keep_in(folder.path)
-        saved = checkpoint.load_latest(folder.checkpoints) if resumed else None
+        newest = checkpoint.load_latest(folder.checkpoints) if folder is not None and resumed else None
+        saved = handed_out(group, newest)
         if saved is None and begin is not None:
             begin(stage)
         if saved is None or saved.step < steps:
-            (path / CARD).unlink(missing_ok=True)  # it spoke of fewer steps
-            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures, give)
-        write_card(path)
-    if not quiet:
+            if folder is not None:
+                (path / CARD).unlink(missing_ok=True)  # it spoke of fewer steps
+            _train(stage, folder, saved, config, quiet, checkpoint_seconds, pictures, give, group)
+        if folder is not None:
+            write_card(path)
+    if not quiet and folder is not None:
         from selfplay.summary import print_summary
 
         print_summary(path)
@@ -132,15 +156,19 @@ def run_stage(
 
 def _train(
     stage: Stage,
-    folder: RunDir,
+    folder: RunDir | None,
     saved: checkpoint.Checkpoint | None,
     config: dict[str, Any],
     quiet: bool,
     checkpoint_seconds: float,
     pictures: bool,
     give: Callable[[Stage], None] | None,
+    group: Alone | Ranks,
 ) -> None:
-    """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit)."""
+    """From checkpoint `saved` (None: from the start) to the end, or until asked to stop (SystemExit).
+
+    folder: None for all ranks but the first, which write nothing.
+    """
     from selfplay.progress import Progress
 
     if saved is not None:
@@ -152,13 +180,16 @@ def _train(
         return
     if give is not None:
         give(stage)
-    log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
+    log = None
+    if folder is not None:
+        log = RunLog(folder.path, saved.meta["offsets"] if saved else None, saved.step if saved else 0)
     try:
-        _describe(log, config, stage)
-        progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet)
+        if log is not None:
+            _describe(log, config, stage)
+        progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet or log is None)
         with StopRequest() as stop, progress:
             fresh = saved is None
-            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, fresh=fresh)
+            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, group, fresh=fresh)
     except UnstablePhysicsError as error:
         raise UserError(
             f"physics blew up after {stage.steps:,} steps: {str(error).partition(';')[0]}; another --seed may not"
@@ -174,17 +205,22 @@ def _train(
     except MemoryError as error:
         raise UserError(f"memory ran out after {stage.steps:,} steps: {error}") from None
     finally:
-        log.close()
+        if log is not None:
+            log.close()
     if stop.requested:
-        sys.exit(stop.exit_code)
+        sys.exit(stop.exit_code if group.size == 1 else 0)  # torchrun would begin anew after any other
 
 
-def _set_threads(threads: int | None, record: dict[str, Any] | None) -> int:
-    """The threads asked for, else those the run was started with: sums depend on them."""
-    return set_threads(threads if threads is not None or record is None else record["threads"])
+def _set_threads(threads: int | None, record: dict[str, Any] | None, group: Alone | Ranks) -> int:
+    """The threads asked for, else those the run was started with: sums depend on them. Each rank takes as many."""
+    if threads is None:
+        threads = default_threads(ranks_here()) if record is None else int(record["threads"])
+    return set_threads(first_says(group, threads))
 
 
-def build_stage(method: str, spec: Environment, settings: BaseModel, seed: int, device: str) -> Stage:
+def build_stage(
+    method: str, spec: Environment, settings: BaseModel, seed: int, device: str, group: Alone | Ranks = ALONE
+) -> Stage:
     """The stage of `method`; UserError where the settings do not fit the level or the device is not there."""
     if device != "cpu":
         import torch
@@ -194,7 +230,7 @@ def build_stage(method: str, spec: Environment, settings: BaseModel, seed: int, 
         except (RuntimeError, AssertionError) as error:
             raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from None
     try:
-        return find_method(method).build(spec, settings, seed, device)
+        return find_method(method).build(spec, settings, seed, device, group)
     except (ValueError, OutsideError) as error:
         raise UserError(str(error)) from None
     except MemoryError as error:
@@ -208,40 +244,43 @@ def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:
 
 
 def _loop(
-    stage: Stage, log: RunLog, folder: RunDir, steps: int, stop: StopRequest, progress: Progress,
-    checkpoint_seconds: float, pictures: bool, fresh: bool,
+    stage: Stage, log: RunLog | None, folder: RunDir | None, steps: int, stop: StopRequest, progress: Progress,
+    checkpoint_seconds: float, pictures: bool, group: Alone | Ranks, fresh: bool,
 ) -> None:  # fmt: skip
     progress.update(stage.steps, {"compiling": "the kernels, once per machine"})
-    if fresh:
+    if fresh and log is not None:
         log.metrics(0, stage.evaluate())
     saved_at = time.monotonic()
     idle = 0
     finished = False
-    while stage.steps < steps and not finished and not stop.requested:
+    while stage.steps < steps and not finished and not asked_to_stop(group, stop):
         before, began = stage.steps, time.monotonic()
         report = stage.iterate(min(1.0, before / steps))
         seconds = time.monotonic() - began
         idle = idle + 1 if stage.steps == before else 0
         if idle == _IDLE_ITERATIONS:
-            _save(stage, log, folder)
+            _save(stage, log, folder, group)
             raise UserError(
                 f"nothing was played in {idle} iterations after {stage.steps:,} steps: Alice says STOP at once "
                 "(try a larger alice.entropy, or game.stop=false)"
             )
-        scalars = report.scalars
+        scalars = merged(group, report.scalars)
         finished = getattr(stage, "finished", False)  # what learns from a file may have learnt all there is
-        if finished or before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps:
+        due = finished or before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps
+        if log is not None and due:
             scalars = scalars | stage.evaluate()
             if pictures and (finished or before * PICTURES // steps != stage.steps * PICTURES // steps):
                 _draw(stage, log)
-        log.metrics(stage.steps, scalars)
-        log.proposals(report.proposals)
-        log.timings(stage.steps, {"steps_per_second": (stage.steps - before) / seconds, "iteration_seconds": seconds})
+        if log is not None:
+            log.metrics(stage.steps, scalars)
+            log.proposals(report.proposals)
+            speed = (stage.steps - before) / seconds
+            log.timings(stage.steps, {"steps_per_second": speed, "iteration_seconds": seconds})
         progress.update(stage.steps, stage.headline())
-        if time.monotonic() - saved_at > checkpoint_seconds:
-            _save(stage, log, folder)
+        if first_says(group, time.monotonic() - saved_at > checkpoint_seconds):
+            _save(stage, log, folder, group)
             saved_at = time.monotonic()
-    _save(stage, log, folder)
+    _save(stage, log, folder, group)
 
 
 def _draw(stage: Stage, log: RunLog) -> None:
@@ -252,5 +291,7 @@ def _draw(stage: Stage, log: RunLog) -> None:
             log.board.image(tag, picture, stage.steps)
 
 
-def _save(stage: Stage, log: RunLog, folder: RunDir) -> None:
-    checkpoint.save(folder.checkpoints, stage.steps, stage.state_dict(), {"offsets": log.offsets()})
+def _save(stage: Stage, log: RunLog | None, folder: RunDir | None, group: Alone | Ranks) -> None:
+    state = gathered_state(group, stage.state_dict())
+    if state is not None and log is not None and folder is not None:
+        checkpoint.save(folder.checkpoints, stage.steps, state, {"offsets": log.offsets()})

@@ -14,16 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curiosity.group import ALONE, Group
 from selfplay.core import fused_gru, sequences
 from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
-from selfplay.core.gradients import Gradients
+from selfplay.core.optimise import Optimiser
 from selfplay.core.policy import policy_for
-from selfplay.core.ppo import Minibatch, normalised
-from selfplay.core.sequences import Sequences
+from selfplay.core.ppo import Minibatch
+from selfplay.core.rng import rank_seed
 from selfplay.core.streams import ReturnScale, Stream, check_streams
 from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
+from selfplay.core.united import check_alike, normalised_together
 
 
 class Act(NamedTuple):
@@ -44,7 +46,8 @@ class Learner:
 
     observation_space, action_space: of one environment. streams: at least one, of different names; the stream named
     "task" ought to be given `config.gamma`. seed: of the weights, the actions and the shuffles. device: where it all
-    lives. progress: share of the run that is over, in [0, 1]; the caller moves it, the learning rate follows.
+    lives. progress: share of the run that is over, in [0, 1]; the caller moves it, the learning rate follows. group:
+    the ranks that learn the same from what each of them played; actions and shuffles are drawn by each for itself.
 
     Constructing one draws nothing from torch's global random stream.
     """
@@ -57,8 +60,10 @@ class Learner:
         streams: Sequence[Stream],
         seed: int,
         device: torch.device | str = "cpu",
+        group: Group = ALONE,
     ) -> None:
         self.config = config
+        self.group = group
         self.observation_space, self.action_space = observation_space, action_space
         self.streams = check_streams(streams)
         self.device = torch.device(device)
@@ -68,12 +73,13 @@ class Learner:
         self.policy.to(self.device)
         self.adam = Adam(self.policy)
         self.generator = torch.Generator(self.device)
-        self.generator.manual_seed(seed)
+        self.generator.manual_seed(rank_seed(seed, group.rank))
         self.updates = 0
         self._progress = 0.0
         self._raw: dict[str, float] = {}  # stream -> what its source paid in the update under way, before rescaling
-        self._scales = {s.source.name: ReturnScale(s.gamma) for s in self.streams if s.rescale}
-        self.gradients = Gradients(self.policy, self.adam, config)
+        self._scales = {s.source.name: ReturnScale(s.gamma, group) for s in self.streams if s.rescale}
+        self._optimiser = Optimiser(self.policy, self.adam, config, group)
+        self.gradients = self._optimiser.gradients
         self._fused = self.gradients.fused
         self._gamma = torch.tensor([s.gamma for s in self.streams], device=self.device)
         self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
@@ -222,10 +228,12 @@ class Learner:
 
         Raises `FloatingPointError` if a reward, the loss or the gradient is not finite; the parameters then are those
         of the last good step. `ValueError`: more than one batch with played steps for a source that remembers
-        episodes, and so could not tell the batches' environments apart.
+        episodes, and so could not tell the batches' environments apart; ranks that played unequally much, or whose
+        weights differ.
         """
         for batch in batches:
             batch.check(self.observation_space, self.action_space, len(self.streams), self.memory)
+        check_alike(self.group, sum(batch.played_steps for batch in batches), self.adam.parameter)
         metrics: dict[str, float] = {"played_steps": float(sum(batch.played_steps for batch in batches))}
         places = [place for place, batch in enumerate(batches) if batch.played_steps]
         batches = tuple(batches[place].to(self.device) for place in places)
@@ -248,11 +256,11 @@ class Learner:
             if metrics["demonstrated_steps"]:
                 steps, rows = self._append(steps, rows, demonstrations)
         if self.config.learning_rate > 0:
-            metrics |= self._optimise(steps, rows, cut)
+            metrics |= self._optimiser.run(steps, rows, cut, self.learning_rate, self.generator, self.updates)
         normaliser = self.policy.normaliser
         if normaliser is not None and self.config.learning_rate > 0:
             for batch in batches:  # not before: what was acted on is learnt from as it was seen
-                normaliser.update(batch.obs[batch.mask])
+                normaliser.update(batch.obs[batch.mask], self.group)
         for stream in self.streams:
             fitted = [stream.source.fit(batch) for batch in (batches if _as_drawn(stream) else seen)]
             for key in fitted[0]:
@@ -308,7 +316,7 @@ class Learner:
         )
         rows = torch.cat([batch.mask.flatten() for batch in batches]).nonzero()[:, 0]
         if self.config.normalise_advantage and self.config.normalise_over == "batch":
-            steps.advantage[rows] = normalised(steps.advantage[rows])
+            steps.advantage[rows] = normalised_together(self.group, steps.advantage[rows])
         return steps, rows
 
     def _append(
@@ -342,31 +350,6 @@ class Learner:
             explained = 1 - residual[k] / spread[k] if spread[k] > 0 else math.nan
             metrics[f"explained_variance/{stream.source.name}"] = float(explained)
         return metrics
-
-    def _optimise(self, steps: Minibatch, rows: Tensor, cut: Sequences | None) -> dict[str, float]:
-        """Epochs of shuffled minibatches, of rows or of whole sequences; means of the minibatches' metrics."""
-        config = self.config
-        units = rows if cut is None else torch.arange(len(cut), device=self.device)
-        parts = max(1, min(len(units), round(len(rows) / config.minibatch_size)))
-        gradient = self.gradients.of(steps, cut)
-        history: list[dict[str, float]] = []
-        epoch = 0
-        for epoch in range(1, config.epochs + 1):
-            order = units[torch.randperm(len(units), generator=self.generator, device=self.device)]
-            for index in order.tensor_split(parts):
-                metrics = gradient(index)
-                norm = metrics["gradient_norm"] = self.adam.gradient_norm()
-                if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
-                    raise FloatingPointError(
-                        f"learner: loss {metrics['loss']} and gradient norm {norm} in update {self.updates}, "
-                        f"epoch {epoch}, expected finite numbers"
-                    )
-                self.adam.step(self.learning_rate, config.max_grad_norm, norm)
-                history.append(metrics)
-            if config.target_kl and sum(one["approx_kl"] for one in history[-parts:]) / parts > config.target_kl:
-                break
-        means = {key: float(sum(one[key] for one in history)) / len(history) for key in history[0]}
-        return means | {"learning_rate": self.learning_rate, "epochs": float(epoch)}
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that a resumed learner needs to go on bit-identically, flat, copied, on the CPU."""

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from curiosity.group import ALONE, Group, united
+
 BOUND = 10.0
 """How many deviations from the mean an observation may be; what is farther is moved there."""
 SPREAD = 1e-8
@@ -36,8 +38,8 @@ class Normaliser(nn.Module):
         return ((x - self._shift) * self._factor).clamp(-BOUND, BOUND)
 
     @torch.no_grad()
-    def update(self, x: Tensor) -> None:
-        """Take in x [B, D]; the sums do not depend on the number of threads. Not finite: `FloatingPointError`."""
+    def update(self, x: Tensor, group: Group = ALONE) -> None:
+        """Take in x [B, D] of every rank; sums do not depend on threads. Not finite: `FloatingPointError`."""
         rows = x.cpu().numpy().astype(np.float64)
         if not len(rows):
             return
@@ -46,11 +48,12 @@ class Normaliser(nn.Module):
         if not np.isfinite(square).all():
             odd = int(np.flatnonzero(~np.isfinite(square))[0])
             raise FloatingPointError(f"policy: number {odd} of an observation is not finite, or too large to square")
+        count, middle, around = united(group, len(rows), torch.from_numpy(mean), torch.from_numpy(square))
         before = float(self.count)
-        total = before + len(rows)
-        delta = torch.from_numpy(mean) - self.mean
-        self.square += torch.from_numpy(square) + delta**2 * (before * len(rows) / total)
-        self.mean += delta * (len(rows) / total)
+        total = before + count
+        delta = middle - self.mean
+        self.square += around + delta**2 * (before * count / total)
+        self.mean += delta * (count / total)
         self.count.fill_(total)
         self._ready(self._shift.device)
 

@@ -20,3 +20,10 @@ def set_rng_state(rng: np.random.Generator, words: np.ndarray) -> None:
     state["state"] = {"state": high << 64 | low, "inc": inc_high << 64 | inc_low}
     state["has_uint32"], state["uinteger"] = has_uint32, uinteger
     rng.bit_generator.state = state
+
+
+def rank_seed(seed: int, rank: int) -> int:
+    """What a rank draws by that is its own; rank 0, and with it a process alone, draws by `seed` itself."""
+    if rank == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, rank]).generate_state(1, np.uint32)[0])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from curiosity.group import ALONE, Group, united
 from curiosity.source import RewardSource
 
 
@@ -54,11 +55,11 @@ class ReturnScale:
     The sum is filtered forwards in time, R ← γR + r, separately for each environment; its variance is over all sums
     seen so far. It goes through episode ends for a return that does, as there; for an episodic one it begins anew, else
     steady pay would be divided by a deviation that falls for ever. A batch's sums go on from the last batch of the same
-    place and width.
+    place and width. The moments are those of all ranks' sums, the sums each rank's own.
     """
 
-    def __init__(self, gamma: float) -> None:
-        self.gamma = gamma
+    def __init__(self, gamma: float, group: Group = ALONE) -> None:
+        self.gamma, self.group = gamma, group
         self.count, self.mean, self.square = 0.0, 0.0, 0.0  # steps, their mean, Σ (sum - mean)²
         self.sums: dict[int, Tensor] = {}  # place of the batch in an update -> [N]
 
@@ -80,9 +81,12 @@ class ReturnScale:
         values = seen[mask].cpu().double()  # not every device has float64
         if len(values) == 0:
             return
-        count, mean = float(len(values)), values.mean().item()
+        mean = values.mean().item()
+        around = ((values - mean) ** 2).sum()
+        count, middle, square = united(self.group, float(len(values)), values.new_tensor(mean), around)
+        mean = middle.item()
         delta, total = mean - self.mean, self.count + count
-        self.square += ((values - mean) ** 2).sum().item() + delta**2 * self.count * count / total
+        self.square += square.item() + delta**2 * self.count * count / total
         self.mean += delta * count / total
         self.count = total
 

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from curiosity.group import ALONE, Group, united
 from curiosity.source import Batch
 from selfplay.core.policy import ActorCritic
 from selfplay.core.transitions import Transitions
@@ -68,7 +69,8 @@ class Leash:
     """A reward source that pays log π_ref(a|s) - log π(a|s), in nats; its stream's weight is `beta.value`.
 
     reference: the policy not to be left, with its own normaliser and memory. It is not copied, must not be trained, and
-    is saved with the source. Where it has a memory it remembers each episode for itself.
+    is saved with the source. Where it has a memory it remembers each episode for itself. group: β moves by the episodes
+    of all its ranks.
 
     Metrics: kl_per_step (mean of log π - log π_ref, nats), beta, and where episodes ended kl_per_episode (the mean of
     its sum over each of them) and episodes. They are samples: few episodes may show less than 0.
@@ -79,7 +81,8 @@ class Leash:
     remembers = True
     as_drawn = True  # the probability of an action is that of the one drawn, not of the bounded one that was played
 
-    def __init__(self, reference: ActorCritic, beta: Beta) -> None:
+    def __init__(self, reference: ActorCritic, beta: Beta, group: Group = ALONE) -> None:
+        self.group = group
         self.reference, self.beta = reference.requires_grad_(False), beta
         self._state = torch.zeros(0)  # [N, H] what the reference remembers
         self._spent = torch.zeros(0)  # [N] nats in the episode under way
@@ -110,10 +113,12 @@ class Leash:
             spent = torch.where(ends[t], 0.0, spent)
         self._spent = spent
         totals = torch.cat(ended).numpy()
+        own = torch.tensor(totals.mean() if len(totals) else 0.0, dtype=torch.float64)
+        count, mean, _ = united(self.group, len(totals), own, torch.zeros_like(own))
         metrics = {"kl_per_step": float(nats.numpy().sum()) / max(batch.played_steps, 1), "beta": self.beta.value}
-        if len(totals):
-            metrics |= {"kl_per_episode": float(totals.mean()), "episodes": float(len(totals))}
-            self.beta.update(metrics["kl_per_episode"], len(totals))
+        if count:
+            metrics |= {"kl_per_episode": float(mean), "episodes": float(count)}
+            self.beta.update(metrics["kl_per_episode"], int(count))
         return metrics
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curiosity.group import ALONE, Group
 from curiosity.source import Surroundings
 from selfplay.board import Layout
 from selfplay.core.policy import policy_for
@@ -35,9 +36,11 @@ class FinetuneStage(PPOStage):
 
     config: FinetuneConfig
 
-    def __init__(self, make_world, config: FinetuneConfig, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, make_world, config: FinetuneConfig, seed: int, device: str = "cpu", group: Group = ALONE
+    ) -> None:
         self.leash: Leash | None = None
-        super().__init__(make_world, config, seed, device)
+        super().__init__(make_world, config, seed, device, group)
 
     def streams(self, told: Surroundings) -> list[Stream]:
         """The rewards, and the leash behind them."""
@@ -47,7 +50,7 @@ class FinetuneStage(PPOStage):
         with torch.random.fork_rng(devices=[]):  # these weights are all overwritten
             reference = policy_for(told.channels["obs"], told.action_space, self.config.ppo, streams=1)
         limits = self.config.leash.target, self.config.leash.horizon
-        self.leash = Leash(reference.to(told.device), Beta(beta, *limits))
+        self.leash = Leash(reference.to(told.device), Beta(beta, *limits), told.group)
         return [*streams, Stream(self.leash, beta, self.config.ppo.gamma)]
 
     def begin(self, learnt: Mapping[str, Tensor]) -> None:

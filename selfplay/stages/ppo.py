@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from curiosity.group import ALONE, Group
 from curiosity.source import Surroundings
 from envs.errors import UnmeasurableError
 from selfplay.board import Layout
 from selfplay.core.collect import Rollout, World, collect
 from selfplay.core.episodes import first_episodes, summary
 from selfplay.core.learner import Learner
+from selfplay.core.rng import rank_seed
 from selfplay.core.streams import Stream
 from selfplay.core.transitions import Transitions
 from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
 from selfplay.pictures import LONGEST, episode_frames, heatmap
+from selfplay.rewards.catalogue import TAUGHT
 from selfplay.rewards.classifier import GoalClassifier
 from selfplay.rewards.examples import examples_of
-from selfplay.rewards.streams import bonuses, make_streams, surroundings
+from selfplay.rewards.streams import bonuses, make_streams, parse_rewards, surroundings
 from selfplay.stages.asking import CHARTS as PREFERENCE_CHARTS
 from selfplay.stages.asking import labelling_of, waits
 from selfplay.stages.base import Report, prefixed, under
@@ -45,6 +49,10 @@ class PPOStage:
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
     `Explored` (of its family) where it is measured where the player goes.
 
+    group: the ranks of the run. config.num_envs is this rank's share of the worlds, ppo.minibatch_size what all ranks
+    take together. What is drawn differs from rank to rank; what is fixed (first weights, given levels, a TV's pictures)
+    does not.
+
     "coverage/positions" is a mean over episodes that ended. In MuJoCo's worlds they are those of as many steps as an
     episode can have, rounded up to rollouts, and nothing is told before: short ones end in every rollout, long ones, of
     worlds that began together, in a few, so that a mean over each rollout's would count them too little.
@@ -52,9 +60,13 @@ class PPOStage:
     Everything about maps and televisions is left out in worlds that have none.
     """
 
-    def __init__(self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu"):
+    def __init__(
+        self, make_world, config: PPOStageConfig, seed: int, device: str = "cpu", group: Group = ALONE
+    ) -> None:
+        if group.size > 1 and (taught := sorted(TAUGHT.keys() & parse_rewards(config.rewards).keys())):
+            raise ValueError(f"rewards: {taught[0]!r} is taught in one process, got {group.size}")
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(7)]
-        self.config = config
+        self.config, self.group = config, group
         self.world = make_world(config.num_envs, seeds[3], True)
         self.make_world, self._eval_seed, self.world_seed = make_world, seeds[2], seeds[3]
         self._examples_seed = seeds[5]
@@ -63,13 +75,13 @@ class PPOStage:
         told = surroundings(
             world.observation_space, world.action_space, seeds[4], device, world.channel_spaces, world.pixels
         )
-        streams = self.streams(told)
+        streams = self.streams(replace(told, group=group))
         self.learner = Learner(
-            self.world.observation_space, self.world.action_space, config.ppo, streams, seed=seeds[1], device=device
+            self.world.observation_space, self.world.action_space, config.ppo, streams, seeds[1], device, group
         )
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
-        self.rollout.start(self.world, seeds[0])
+        self.rollout.start(self.world, rank_seed(seeds[0], group.rank))
         self.labelling = labelling_of(self, seeds[6]) if config.asks else None
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
@@ -134,7 +146,7 @@ class PPOStage:
         physics = getattr(self.world, "env", None)  # MuJoCo's worlds have it
         blown_up = physics.unstable if physics is not None else 0
         batch, episodes = collect(self.world, self.learner, self.rollout)
-        self.steps += batch.mask.numel()
+        self.steps += batch.mask.numel() * self.group.size
         scalars = self._explored(batch)
         if physics is not None:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
