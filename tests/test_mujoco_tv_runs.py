@@ -20,6 +20,7 @@ def stage_of(method="ppo", env=MAZE, seed=0, **overrides):
     return build_stage(method, find_environment(env), method_settings(method, SMALL | overrides, "mujoco"), seed, "cpu")
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_it_measured_and_what_cannot_be(tmp_path):
     few = ["--steps", "1k", "--quiet", *(f"--set={key}={value}" for key, value in SMALL.items())]
     run = ["train", "icm", "--env", f"mujoco/{MAZE}", "--run-dir", str(tmp_path / "run"), *few]

@@ -138,7 +138,7 @@ def test_sigterm_to_one_rank_stops_all_after_a_common_checkpoint(tmp_path):
 @pytest.mark.slow
 def test_what_cannot_be_is_one_line(tmp_path):
     for settings, words in (
-        ({"rewards": "preferences=1"}, "rewards: 'preferences' is taught in one process, got 2"),
+        ({"rewards": "preferences=1", "labels.horizon": "8"}, "rewards: 'preferences' is taught in one process, got 2"),
         ({"num_envs": "15"}, "num_envs: 15 worlds cannot be shared out to 2 processes, expected a multiple"),
     ):
         code, said = ended(start(tmp_path / "run", 1024, **settings))

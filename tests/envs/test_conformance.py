@@ -61,6 +61,7 @@ def test_the_contract_in_mujoco(world, mode):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.slow
 def test_stable_baselines3_trains_on_it():
     """Its policies take tokens as they are; a return that a random policy does not get shows that they carry."""
     env = gym.make("grid/Empty-5x5-v0", observation="tokens", max_steps=50)

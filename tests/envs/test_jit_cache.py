@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from envs.grid.engine import GridEngine
 from envs.grid.levels import level_spec
@@ -46,6 +47,7 @@ def test_a_spoilt_file_is_compiled_anew(tmp_path):
     assert files.load("key") is None
 
 
+@pytest.mark.slow
 def test_two_processes_that_compile_at_once_draw_their_own_levels(tmp_path):
     code = (
         "import sys, numpy as np; from envs.grid.engine import GridEngine; from envs.grid.levels import level_spec\n"

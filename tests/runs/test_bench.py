@@ -256,6 +256,7 @@ def test_envs_all_has_a_row_for_every_level(monkeypatch, tmp_path):
     assert f"the slowest: {rows[0]['env']}" in done.output
 
 
+@pytest.mark.slow
 def test_train_prints_a_table_and_writes_json(tmp_path):
     out = tmp_path / "train.json"
     line = f"bench train --env DoorKey-5x5-v0 --seeds 2 --limit 1k --no-cold --threads 1 --json {out}"

@@ -10,7 +10,7 @@ from selfplay.studies.plan import Task, check_folder, expected_config, finished,
 from selfplay.studies.preferences import STUDY
 from selfplay.studies.records import registration
 from selfplay.studies.study import Arm, Run
-from selfplay.studies.worker import _train
+from selfplay.studies.worker import train
 
 SMALL = {"num_envs": "16", "rollout_steps": "16", "eval_episodes": "8", "ppo.minibatch_size": "128"}
 BEGUN = Run("ppo", "grid/Empty-5x5-v0", 512, SMALL)
@@ -19,7 +19,7 @@ BEGUN = Run("ppo", "grid/Empty-5x5-v0", 512, SMALL)
 def test_an_arm_goes_on_from_a_run_that_is_trained_first(tmp_path):
     run = Run("finetune", BEGUN.env, 768, SMALL | {"ppo.learning_rate": "0"}, BEGUN)
     task = Task(Arm("tuned", run), 3, tmp_path / "tuned" / "s3")
-    said = _train(json.loads(json.dumps({
+    said = train(json.loads(json.dumps({
         "method": run.method, "env": run.env, "steps": run.steps, "seed": 3, "overrides": run.overrides, "threads": 1,
         "run_dir": str(task.folder), "checkpoint_seconds": 1e9, "begins": dataclasses.asdict(run.begins),
     })))  # fmt: skip

@@ -62,5 +62,5 @@ def test_a_lost_node_changes_nothing(tmp_path):
         assert one.step == other.step >= 60_000
         assert one.tensors.keys() == other.tensors.keys()
         assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
-    values = [json.loads((tmp_path / name / "report.json").read_text())["arms"] for name in ("ray", "alone")]
+    values = [json.loads((tmp_path / name / "results.json").read_text())["values"] for name in ("ray", "alone")]
     assert values[0] == values[1]
