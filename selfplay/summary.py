@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,9 @@ MEASURES = {
     "heldout/loss": "loss on what is held out (nats)",
     "heldout/accuracy": "accuracy on what is held out",
     "heldout/rmse": "error of the mean action on what is held out",
+    "preferences/asked": "questions asked so far",
+    "preferences/heldout_accuracy": "accuracy of the learnt reward on held-out answers",
+    "preferences/heldout_of_ceiling": "the same as a share of the best that the teacher allows",
     "train/leash/kl_per_episode": "KL to the policy it began as (nats an episode)",
     "train/leash/beta": "what a nat of it costs",
     "tv/in_view": "share of steps in front of the TV",
@@ -62,7 +65,11 @@ def results(metrics: Sequence[dict[str, Any]], env: str) -> list[Result]:
     for tag, words in MEASURES.items():
         values = [line[tag] for line in metrics if line.get(tag) is not None]
         if values:
-            tail = values[-1:] if tag.startswith(("eval/", "heldout/")) else values[-max(1, len(values) // 20) :]
+            tail = (
+                values[-1:]
+                if tag.startswith(("eval/", "heldout/", "preferences/"))
+                else values[-max(1, len(values) // 20) :]
+            )
             found.append(Result(tag, words.format(f"{ruler.name}, {ruler.unit}"), values[0], float(np.mean(tail))))
     return found
 
@@ -92,7 +99,7 @@ def print_summary(path: Path) -> None:
     for row in results(metrics, config["env"]):
         table.add_row(row.words, f"{row.first:.3g}", f"{row.last:.3g}")
     console.print(table, highlight=False)
-    for tag, text in alarms(metrics).items():
+    for tag, text in (alarms(metrics) | unspent(metrics, config["settings"])).items():
         console.print(f"[yellow]{tag}[/]: {text}", highlight=False)
     from selfplay.curriculum import draw_curriculum
 
@@ -117,3 +124,15 @@ def alarms(metrics: Sequence[dict[str, Any]]) -> dict[str, str]:
 
     tail = metrics[-max(1, len(metrics) // 10) :]
     return {tag: text for tag, text in ALARM_TEXT.items() if np.mean([line.get(tag) or 0 for line in tail]) > 0.5}
+
+
+def unspent(metrics: Sequence[dict[str, Any]], settings: Mapping[str, Any]) -> dict[str, str]:
+    """What to say where a run ended before all its questions were asked."""
+    asked = [line["preferences/asked"] for line in metrics if line.get("preferences/asked") is not None]
+    budget = settings.get("labels", {}).get("budget", 0)
+    if not asked or asked[-1] >= budget:
+        return {}
+    words = (
+        f"{asked[-1]:g} of {budget} questions were asked: more steps or fewer worlds (num_envs) make room for the rest"
+    )
+    return {"preferences/asked": words}
