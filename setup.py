@@ -57,7 +57,7 @@ setup(
         "numba",
         "numpy",
         "pillow",
-        "pydantic>=2",
+        "pydantic>=2.12",
         "rich",
         "safetensors",
         "scipy",

@@ -21,6 +21,7 @@ from selfplay.options import AT_LEAST_1, COUNT, ENV_KWARGS, LABELS, SEED, TEACHE
     metavar="PART,…",
     help="What is taken over: encoder, policy, critic, normaliser, or none.  [default: encoder,policy,normaliser]",
 )
+@click.option("--freeze", metavar="PART,…", help="What learns nothing: encoder, policy, critic.  [default: none]")
 @click.option("--reward", "rewards", multiple=True, metavar="NAME=WEIGHT", help="As for train.  [default: task=1]")
 @click.option("--kl", metavar="BETA", help="Leash: the reward that a nat of KL to RUN's policy costs.")
 @click.option("--kl-target", metavar="NATS", help="Leash: the KL of an episode that BETA is moved towards.")
@@ -49,6 +50,7 @@ def finetune(
     steps: int,
     player: str | None,
     keep: str | None,
+    freeze: str | None,
     rewards: tuple[str, ...],
     kl: str | None,
     kl_target: str | None,
@@ -75,6 +77,7 @@ def finetune(
 
     more = [f"rewards={','.join(rewards)}"] if rewards else []
     more += [f"keep={'' if keep == 'none' else keep}"] if keep is not None else []
+    more += [f"freeze={'' if freeze == 'none' else freeze}"] if freeze is not None else []
     more += [f"leash.beta={kl}"] if kl is not None else []
     more += [f"leash.target={kl_target}"] if kl_target is not None else []
     overrides = parse_pairs([*pairs, *more])

@@ -161,6 +161,32 @@ def test_parts(parents, tmp_path):
         assert torch.equal(tensor, scratch[key]), f"keep none is from scratch: {key}"
 
 
+@pytest.mark.parametrize("name", ["ppo", "vectors", "game"])
+def test_what_is_frozen_learns_nothing(name, parents, tmp_path):
+    """Taken over or not; by the hand-written gradients of tokens and of vectors. The rest learns."""
+    parent = parents(name)
+    before = last_policy(parent, "bob" if name == "game" else "learner")
+    shape = {"ppo.hidden": "32,32"} if name == "game" else {}
+    for keep in ("encoder", ""):
+        run = finetune(
+            parent, tmp_path / f"keep-{keep}", shape | {"freeze": "encoder", "keep": keep, "ppo.entropy": "1"}
+        )
+        random = finetune(parent, tmp_path / f"still-{keep}", STILL | shape | {"keep": keep})
+        began, after = last_policy(random), last_policy(run)
+        moved = {key for key in after if not torch.equal(after[key], began[key]) and not key.startswith("normaliser")}
+        encoder = {key for key in after if key.startswith("encoder.")}
+        assert moved >= {key for key in after if key.startswith(("layers.", "policy_head."))}
+        assert encoder and not moved & encoder  # noqa: PT018
+        taken = [torch.equal(after[key], before[key][: len(after[key])]) for key in encoder]
+        assert all(taken) if keep else not all(taken)
+
+
+def test_without_anything_frozen_the_settings_are_as_before(parents, tmp_path):
+    """A run that was begun when nothing could be frozen is taken up, and a study finds its runs."""
+    run = finetune(parents("ppo"), tmp_path / "run", steps=200)
+    assert "freeze" not in json.loads((run / "config.json").read_text())["config"]["settings"]
+
+
 def test_what_a_leash_to_another_policy_cost_is_not_taken_over(parents, tmp_path):
     leashed = finetune(parents("ppo"), tmp_path / "leashed", KL)
     before = last_policy(leashed)["value_head.weight"]
@@ -247,12 +273,13 @@ def test_on_a_leash_there_is_no_entropy_bonus_unless_asked_for(parents, tmp_path
 def test_the_command(parents, tmp_path):
     line = ["finetune", parents("ppo"), "--steps", "200", "--kl", "0.2", "--kl-target", "6", "--keep", "encoder,policy"]
     line += ["--reward", "task=1", "--reward", "rnd=0.1", "--num-envs", "8", "--run-dir", tmp_path / "run", "--quiet"]
-    line += ["--threads", "1", "--set", "eval_episodes=4", "--set", "ppo.minibatch_size=64"]
+    line += ["--threads", "1", "--set", "eval_episodes=4", "--set", "ppo.minibatch_size=64", "--freeze", "encoder"]
     done = CliRunner().invoke(main, [str(word) for word in line])
     assert done.exit_code == 0, done.output
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["config"]["settings"]
     assert settings["leash"] == {"beta": 0.2, "target": 6.0, "horizon": 10_000}
     assert settings["keep"] == ["encoder", "policy"]
+    assert settings["freeze"] == ["encoder"]
     assert settings["rewards"] == ["task=1", "rnd=0.1"]
 
 
@@ -266,6 +293,7 @@ def test_the_command(parents, tmp_path):
         ("vectors", ["--env", "mujoco/Hopper-v5"], "sees Box"),
         ("ppo", ["--env", "grid/DoorKey-5x55-v0"], "--env: unknown"),
         ("ppo", ["--keep", "encoders"], "did you mean 'encoder'?"),
+        ("ppo", ["--freeze", "encoders"], "did you mean 'encoder'?"),
         ("ppo", ["--kl", "-1"], "leash.beta: -1 is not in range (expected 0 <= beta)"),
         ("ppo", ["--kl", "nan"], "leash.beta: nan is not"),
         ("ppo", ["--kl", "0", "--kl-target", "6"], "leash: beta: 0 cannot be moved towards a target"),

@@ -101,6 +101,12 @@ class Learner:
         """Whether a hand-written gradient is in use."""
         return self._fused is not None or self.gradients.dense is not None
 
+    def freeze(self, prefixes: tuple[str, ...]) -> None:
+        """What of the policy's parameters begins with one of `prefixes` learns nothing; said before any update."""
+        self._optimiser.frozen = tuple(
+            part for name, (part, _) in self.adam.slices.items() if name.startswith(prefixes)
+        )
+
     @property
     def memory(self) -> int:
         """H, how many numbers the policy remembers from step to step; 0 without a memory."""

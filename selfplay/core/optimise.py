@@ -26,6 +26,8 @@ class Optimiser:
         self._together = each and group.size > 1  # advantages come normalised to where gradients are made
         given = config.model_copy(update={"normalise_advantage": False}) if self._together else config
         self.gradients = Gradients(policy, adam, given)
+        self.frozen: tuple[slice, ...] = ()
+        """Parts of `adam.parameter` that stay as they are."""
 
     def run(
         self,
@@ -57,6 +59,8 @@ class Optimiser:
                     steps.advantage[index] = advantage
             for index in minibatches:
                 metrics = unite_gradient(group, adam, gradient(index))
+                for part in self.frozen:  # Adam's moments of it stay 0, and so do its steps
+                    adam.gradient[part] = 0
                 norm = metrics["gradient_norm"] = adam.gradient_norm()
                 if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
                     raise FloatingPointError(

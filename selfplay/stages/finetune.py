@@ -41,6 +41,7 @@ class FinetuneStage(PPOStage):
     ) -> None:
         self.leash: Leash | None = None
         super().__init__(make_world, config, seed, device, group)
+        self.learner.freeze(tuple(prefix for part in config.freeze for prefix in PARTS[part]))
 
     def streams(self, told: Surroundings) -> list[Stream]:
         """The rewards, and the leash behind them."""

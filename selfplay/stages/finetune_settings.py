@@ -9,9 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig, OutsideStageConfig
 
 Part = Literal["encoder", "policy", "critic", "normaliser"]
+Frozen = Literal["encoder", "policy", "critic"]
 KEPT: tuple[Part, ...] = ("encoder", "policy", "normaliser")
 _FIRST_BETA = 0.1
+_FREEZE = "parts that learn nothing; who freezes what is not taken over keeps it random"
 _KEEP = "parts taken over: encoder (first layer), policy (the other layers and its head), critic, normaliser"
+
+
+def _nothing(parts: tuple[Frozen, ...]) -> bool:
+    """So that `config.json` is as it was before anything could be frozen, and such runs can be taken up."""
+    return not parts
 
 
 class LeashConfig(BaseModel):
@@ -45,6 +52,7 @@ class GridFinetuneConfig(GridStageConfig):
     """Everything `finetune` can be told of grid worlds."""
 
     keep: tuple[Part, ...] = Field(KEPT, description=_KEEP)
+    freeze: tuple[Frozen, ...] = Field((), description=_FREEZE, exclude_if=_nothing)
     leash: LeashConfig = LeashConfig()
 
 
@@ -52,6 +60,7 @@ class MujocoFinetuneConfig(MujocoStageConfig):
     """Everything `finetune` can be told of MuJoCo's worlds."""
 
     keep: tuple[Part, ...] = Field(KEPT, description=_KEEP)
+    freeze: tuple[Frozen, ...] = Field((), description=_FREEZE, exclude_if=_nothing)
     leash: LeashConfig = LeashConfig()
 
 
@@ -59,6 +68,7 @@ class OutsideFinetuneConfig(OutsideStageConfig):
     """Everything `finetune` can be told of Gymnasium environments of somebody else's."""
 
     keep: tuple[Part, ...] = Field(KEPT, description=_KEEP)
+    freeze: tuple[Frozen, ...] = Field((), description=_FREEZE, exclude_if=_nothing)
     leash: LeashConfig = LeashConfig()
 
 

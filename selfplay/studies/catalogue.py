@@ -20,6 +20,8 @@ STUDIES: dict[str, str] = {
     "preferences": "selfplay.studies.preferences",
     "reward-hacking": "selfplay.studies.reward_hacking",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
+    "transfer": "selfplay.studies.transfer",
+    "transfer-bonuses": "selfplay.studies.transfer_bonuses",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""
 

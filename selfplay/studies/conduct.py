@@ -11,9 +11,9 @@ import click
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_json
 from selfplay.studies.archive import ARCHIVE
-from selfplay.studies.plan import Task, check_folder, expected_config, finished
+from selfplay.studies.plan import Task, check_folder, expected_config, finished, with_beginnings
 from selfplay.studies.records import FAILURES, Session, check_study, make_folder, read_failures, register
-from selfplay.studies.study import Study
+from selfplay.studies.study import Run, Study
 from selfplay.threads import default_threads, limit_spinning
 
 
@@ -23,16 +23,20 @@ def show_plan(study: Study, tasks: Sequence[Task]) -> None:
     for claim in study.claims:
         click.echo(f"claim  {claim.text}: {claim.kind} of {claim.registered}")
     for arm in dict.fromkeys(task.arm.name for task in tasks):
-        run = study.arm(arm).run
         expected_config(study.arm(arm), 0)
-        sets = "".join(f" --set {key}={value}" for key, value in run.overrides.items())
-        click.echo(f"arm    {arm}: {run.method} --env {run.env} --steps {run.steps}{sets}")
-        if run.begins is not None:
-            first = "".join(f" --set {key}={value}" for key, value in run.begins.overrides.items())
-            click.echo(f"       from {run.begins.method} --env {run.begins.env} --steps {run.begins.steps}{first}")
-    for task in tasks:
+        click.echo(f"arm    {arm}: {_words(study.arm(arm).run)}")
+        begins = study.arm(arm).run.begins
+        while begins is not None:
+            click.echo(f"       from {_words(begins)}")
+            begins = begins.begins
+    for task in with_beginnings(tasks):
         state = "finished" if finished(task) else "begun" if task.folder.exists() else "to do"
         click.echo(f"run    {task.folder}: {state}")
+
+
+def _words(run: Run) -> str:
+    sets = "".join(f" --set {key}={value}" for key, value in run.overrides.items())
+    return f"{run.method} --env {run.env} --steps {run.steps}{sets}"
 
 
 def conduct(
@@ -56,16 +60,17 @@ def conduct(
     check_study(study, folder)
     if (folder / ARCHIVE).exists():
         raise UserError(f"'{folder}' holds an exported study (expected --report-only, or another --dir to run it anew)")
-    for task in tasks:
+    everything = with_beginnings(tasks)
+    for task in everything:
         check_folder(task, expected_config(task.arm, task.seed), threads)
     make_folder(folder)
     register(study, folder)
-    todo = [task for task in tasks if not finished(task)]
+    todo = [task for task in everything if not finished(task)]
     failures = read_failures(folder)
     jobs = jobs or default_threads()
     session = Session(folder, jobs, threads)
     made = 0
-    with StudyProgress(study.name, len(tasks), len(tasks) - len(todo)) as progress:
+    with StudyProgress(study.name, len(everything), len(everything) - len(todo)) as progress:
 
         def over(task: Task, why: str | None) -> None:
             nonlocal made
@@ -91,7 +96,7 @@ def conduct(
         click.echo("stopped; the same command goes on, --report-only reports on what is there", err=True)
         return code
     click.echo(write_report(study, folder, 1 + max(task.seed for task in tasks)))
-    failed = [task.name for task in tasks if task.name in failures]
+    failed = [task.name for task in everything if task.name in failures]
     if failed:
-        print(f"error: {len(failed)} of {len(tasks)} runs failed: {', '.join(failed)}", file=sys.stderr)
+        print(f"error: {len(failed)} of {len(everything)} runs failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,18 @@ from selfplay.methods import method_settings
 from selfplay.rundir import read_record
 from selfplay.studies.study import Arm, Run, Study
 
+BEGINNINGS = "begins"
+"""The folder, in that of a study, of runs that others begin with."""
+
 
 @dataclass(frozen=True)
 class Task:
-    """One run of a study: arm `arm` with seed `seed` in run folder `folder`."""
+    """One run of a study: arm `arm` with seed `seed` in run folder `folder`; begins: the run that it goes on from."""
 
     arm: Arm
     seed: int
     folder: Path
+    begins: Task | None = None
 
     @property
     def name(self) -> str:
@@ -33,14 +40,20 @@ class Task:
 
 
 def quick(study: Study) -> Study:
-    """The study with `quick_seeds` and `quick_steps`; its name says so, and so does its folder."""
+    """The study with `quick_seeds` and `quick_steps`; its name says so, and so does its folder.
+
+    Fewer seeds than begin with one run are as many that do.
+    """
 
     def short(run: Run) -> Run:
         begins = None if run.begins is None else short(run.begins)
         return dataclasses.replace(run, steps=min(run.steps, study.quick_steps), begins=begins)
 
     arms = tuple(dataclasses.replace(arm, run=short(arm.run)) for arm in study.arms)
-    return dataclasses.replace(study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds, quick=True)
+    return dataclasses.replace(
+        study, name=f"{study.name}-quick", arms=arms, seeds=study.quick_seeds,
+        nested=min(study.nested, study.quick_seeds), quick=True,
+    )  # fmt: skip
 
 
 def default_folder(study: Study) -> Path:
@@ -61,7 +74,52 @@ def tasks(study: Study, folder: Path, seeds: int | None = None, pattern: str = "
     if count < 1:
         raise UserError(f"--first-seed {first_seed}: the study has seeds 0 to {study.seeds - 1}; give --seeds as well")
     chosen = range(first_seed, first_seed + count)
-    return [Task(arm, seed, folder / arm.name / f"s{seed}") for seed in chosen for arm in arms]
+    by_run = {_key(arm.run): arm for arm in reversed(study.arms)}
+    return [_task(study, by_run, arm, seed, folder) for seed in chosen for arm in arms]
+
+
+def _task(study: Study, by_run: Mapping[str, Arm], arm: Arm, seed: int, folder: Path) -> Task:
+    """The run of an arm, and whatever comes before it.
+
+    What equals an arm's run is that run. Anything else lies in `begins/`, once for all that begin with it: an arm's
+    seeds k · i … k · i + k − 1, k being `study.nested`, begin with its seed i. A folder of the run's own, as there was
+    before runs shared them, is kept to.
+    """
+    place = folder / arm.name / f"s{seed}"
+    first = arm.run.begins
+    if first is None:
+        return Task(arm, seed, place)
+    own = place.with_name(f"{place.name}-begins")
+    if own.exists():
+        return Task(arm, seed, place, Task(Arm(f"{arm.name}-begins", first), seed, own))
+    if (known := by_run.get(_key(first))) is not None:
+        return Task(arm, seed, place, _task(study, by_run, known, seed, folder))
+    env = re.sub(r"[^A-Za-z0-9._=+-]", "-", first.env.rpartition("/")[2])
+    digest = hashlib.sha256(_key(first).encode()).hexdigest()[:8]
+    shared = Arm(f"{BEGINNINGS}/{first.method}.{env}.{digest}", first)
+    is_shared = arm.name.startswith(f"{BEGINNINGS}/")  # then its seed is a beginning's already
+    return Task(arm, seed, place, _task(study, by_run, shared, seed if is_shared else seed // study.nested, folder))
+
+
+def _key(run: Run) -> str:
+    return json.dumps(dataclasses.asdict(run), sort_keys=True)
+
+
+def with_beginnings(chosen: Iterable[Task]) -> list[Task]:
+    """These and the runs they begin with that are missing, each before the first that needs it, none twice.
+
+    A beginning is left out where nothing that needs it is still to be run.
+    """
+    found: dict[Path, Task] = {}
+
+    def add(task: Task) -> None:
+        if task.begins is not None and not finished(task):
+            add(task.begins)
+        found.setdefault(task.folder, task)
+
+    for task in chosen:
+        add(task)
+    return list(found.values())
 
 
 def expected_config(arm: Arm, seed: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -26,7 +25,7 @@ def request(task: Task, threads: int, checkpoint_seconds: float) -> dict[str, An
     return {
         "method": run.method, "env": run.env, "steps": run.steps, "seed": task.seed,
         "overrides": dict(run.overrides), "run_dir": str(task.folder), "threads": threads,
-        "begins": None if run.begins is None else dataclasses.asdict(run.begins),
+        "begins": None if task.begins is None else str(task.begins.folder),
         "checkpoint_seconds": checkpoint_seconds,
     }  # fmt: skip
 

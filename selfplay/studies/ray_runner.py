@@ -18,6 +18,7 @@ from selfplay.studies import worker
 from selfplay.studies.plan import Task
 from selfplay.studies.process import ROOT, request
 from selfplay.studies.runner import Report
+from selfplay.studies.waiting import Waiting
 from selfplay.train import CHECKPOINT_SECONDS
 
 LOCAL = "local"
@@ -43,7 +44,7 @@ def run_tasks_on_ray(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     report: Report,
 ) -> int:
-    """Train all of `tasks` on the cluster at `address`, `threads` processors each; `report` and result as `run_tasks`.
+    """Train all of `tasks` on the cluster at `address`, `threads` processors each; else as `run_tasks`.
 
     address: "local", "auto" (the cluster this machine belongs to), or HOST:PORT. jobs: how many at once on a local one.
     UserError where there is no cluster, or no node of it has so many processors.
@@ -54,10 +55,16 @@ def run_tasks_on_ray(
         if tasks and most < threads:
             raise UserError(f"--threads {threads}: the largest node of the cluster has {most:g} processors")
         train = ray.remote(num_cpus=threads, max_retries=RETRIES)(_train)
-        running = {train.remote(_absolute(task, threads, checkpoint_seconds)): task for task in tasks}
-        while running and not stop.requested:
-            for answer in ray.wait(list(running), timeout=_POLL)[0]:
+        waiting = Waiting(tasks)
+        running: dict[Any, Task] = {}
+        while (len(waiting) or running) and not stop.requested:
+            while (task := waiting.take()) is not None:
+                running[train.remote(_absolute(task, threads, checkpoint_seconds))] = task
+            for answer in ray.wait(list(running), timeout=_POLL)[0] if running else ():
+                waiting.over(running[answer])
                 report(running.pop(answer), _why(ray, answer))
+            for stranded, why in waiting.stranded():
+                report(stranded, why)
         for answer in running:
             ray.cancel(answer)  # as Ctrl-C would: it saves, and ends
         if running:
@@ -71,8 +78,9 @@ def _train(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(task: Task, threads: int, checkpoint_seconds: float) -> dict[str, Any]:
-    """The request, with a path that means the same on every node."""
-    return request(task, threads, checkpoint_seconds) | {"run_dir": str(task.folder.resolve())}
+    """The request, with paths that mean the same on every node."""
+    begins = None if task.begins is None else str(task.begins.folder.resolve())
+    return request(task, threads, checkpoint_seconds) | {"run_dir": str(task.folder.resolve()), "begins": begins}
 
 
 def _why(ray: Any, answer: Any) -> str | None:

@@ -18,16 +18,23 @@ _FOLDED = 20  # with more arms the table of them is folded away
 
 def readme(
     study: Study, results: Results, found: Intervals, verdicts: Sequence[Verdict], changed: Sequence[str],
-    facts: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]], first: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The whole text; verdicts: in `ORDER`."""
+    """The whole text; verdicts: in `ORDER`; first: paragraphs that come before the claims."""
     planned = len(results.runs) + len(results.missing)
     notes = ["Quick: a small version, to see that everything works. It decides nothing."] if study.quick else []
     notes += [f"Partial: {len(results.missing)} of {planned} runs are missing."] if results.missing else []
     notes += [f"Failed: {name}: {why}" for name, why in results.failures.items()]
     notes += [f"Not measured: {line}" for line in results.problems]
     notes += [f"Not as registered: {line}." for line in changed]
-    parts = [f"# {study.name}", study.question, *_list(notes), *_claims(verdicts), "![per-seed values](figure.png)"]
+    parts = [
+        f"# {study.name}",
+        study.question,
+        *_list(notes),
+        *first,
+        *_claims(verdicts),
+        "![per-seed values](figure.png)",
+    ]
     parts.append(
         "A dot is a seed (hollow: never got there, at the step it ended), a bar the average, a line its interval."
     )

@@ -25,6 +25,8 @@ def registration(study: Study) -> dict[str, Any]:
             "arms": {arm.name: _registered_run(arm.run) for arm in study.arms},
             "measures": {measure.name: _registered_measure(study, measure) for measure in study.measures},
             "claims": [f"{claim.text}: {claim.kind} of {claim.registered}" for claim in study.claims],
+            **({"nested": study.nested} if study.nested > 1 else {}),
+            **({"groups": study.groups} if study.groups else {}),
         }
     )  # fmt: skip
 
@@ -37,7 +39,8 @@ def _registered_run(run: Run) -> dict[str, Any]:
 def _registered_measure(study: Study, measure: Measure) -> str:
     arms = [arm.name for arm in study.arms if measure.fits(arm)]
     of = "" if len(arms) == len(study.arms) else f" (of {', '.join(arms)})"
-    return f"{measure.tag}: {measure.how}{of}"
+    scale = "; ".join(f"{env} {zero:g} to {one:g}" for env, (zero, one) in measure.scale.items())
+    return f"{measure.tag}: {measure.how}{of}" + (f" (0 to 1 is {scale})" if scale else "")
 
 
 def read_registered(folder: Path) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Value(NamedTuple):
     """A number known to lie in [low, high]; both are equal unless it was censored."""
@@ -51,6 +53,24 @@ class LateMean:
 
     def __str__(self) -> str:
         return f"mean over the last {self.share:.0%} of the steps"
+
+
+@dataclass(frozen=True)
+class At:
+    """The value after `share` of the budget, between two that were logged on the line that joins them."""
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share: {self.share} is not in range (expected 0 <= share <= 1)")
+
+    def __call__(self, steps: Sequence[float], values: Sequence[float], budget: float) -> Value:
+        value = float(np.interp(self.share * budget, steps, values))
+        return Value(value, value)
+
+    def __str__(self) -> str:
+        return f"value after {self.share:.0%} of the steps"
 
 
 @dataclass(frozen=True)
@@ -139,4 +159,4 @@ class Above:
         return f"1 where the {LateMean(self.share)} is {self.threshold:g} or more, else 0"
 
 
-How = Last | LateMean | AreaUnderCurve | Peak | Drop | FirstStep | Above
+How = Last | At | LateMean | AreaUnderCurve | Peak | Drop | FirstStep | Above

@@ -9,6 +9,7 @@ from typing import Any
 from selfplay.bench.report import machine
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_bytes, write_json
+from selfplay.studies import transfer_tables
 from selfplay.studies.archive import write_archive
 from selfplay.studies.figure import draw_curves, draw_measures
 from selfplay.studies.readme import ORDER, readme
@@ -53,9 +54,14 @@ def write_report(study: Study, folder: Path, seeds: int | None = None, sources: 
     facts = machine()
     sessions = [session for place in places for session in read_sessions(place)]
     make_folder(folder)
-    text = readme(study, results, found, verdicts, changed, facts, sessions)
-    write_json(folder / "results.json", _json(study, results, found, verdicts, changed, facts, sessions))
+    first, compared = transfer_tables.sections(study, results)
+    text = readme(study, results, found, verdicts, changed, facts, sessions, first)
+    numbers = _json(study, results, found, verdicts, changed, facts, sessions)
+    if compared:
+        numbers["transfer"] = transfer_tables.as_json(compared)
+    write_json(folder / "results.json", numbers)
     write_bytes(folder / "README.md", text.encode())
+    transfer_tables.draw(study, results, folder)
     draw_measures(folder / "figure.png", study, results, found)
     if study.curves:
         draw_curves(folder / "curves.png", study, results)

@@ -35,6 +35,15 @@ class Results:
     failures: Mapping[str, str] = field(default_factory=dict)
     runs: Mapping[str, RunResult] = field(default_factory=dict)
 
+    def nested_bounds(self, measure: str, arms: Sequence[str], seeds: Sequence[int], nested: int) -> Bounds:
+        """The values of `arms` taken as one: [seeds / nested, nested · arms], whole rows of `seeds` only."""
+        there = set(seeds)
+        rows = [seed - seed % nested for seed in seeds if seed % nested == nested - 1]
+        whole = [s for first in rows if there.issuperset(row := range(first, first + nested)) for s in row]
+        sides = [self.bounds(measure, arm, whole) for arm in arms]
+        low, high = (np.stack([side[k] for side in sides], -1).reshape(-1, nested * len(arms)) for k in (0, 1))
+        return Bounds(low, high)
+
     def bounds(self, measure: str, arm: str, seeds: Sequence[int] | None = None) -> Bounds:
         """The values of an arm [seeds], by rising seed."""
         found = self.values[measure][arm]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import selectors
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from selfplay.runlog import TIMINGS
 from selfplay.signals import StopRequest
 from selfplay.studies.plan import Task
 from selfplay.studies.process import Worker
+from selfplay.studies.waiting import Waiting
 from selfplay.train import CHECKPOINT_SECONDS
 
 _TRIES = 2  # of a run whose process was killed; the second goes on from the last checkpoint
@@ -28,6 +29,7 @@ def run_tasks(
 ) -> int:
     """Train all of `tasks`, in this order, in up to `jobs` processes of `threads` threads each.
 
+    One that begins with another waits until that is finished, and fails where it fails (`plan.with_beginnings`).
     report(task, why) is called when a run is over; why is None, or the line that says how it failed. The other
     processes start once the first run has made an update: by then the kernels are compiled, and they only load them.
 
@@ -51,7 +53,7 @@ class _Pool:
         self, tasks: Sequence[Task], threads: int, checkpoint_seconds: float, report: Report,
         selector: selectors.BaseSelector,
     ) -> None:  # fmt: skip
-        self._waiting = deque(tasks)
+        self._waiting = Waiting(tasks)
         self._first: Task | None = tasks[0] if tasks else None
         self._workers: list[Worker] = []
         self._lost: Counter[str] = Counter()
@@ -61,19 +63,25 @@ class _Pool:
     @property
     def unfinished(self) -> bool:
         """Whether a run waits or is going on."""
-        return bool(self._waiting) or any(worker.task for worker in self._workers)
+        return len(self._waiting) > 0 or any(worker.task for worker in self._workers)
 
     def fill(self, jobs: int) -> None:
-        """Give waiting runs to idle processes, and start processes up to `jobs`."""
-        while self._waiting:
+        """Give runs that are ready to idle processes, and start processes up to `jobs`."""
+        for task, why in self._waiting.stranded():
+            self._report(task, why)
+        while True:
             idle = next((worker for worker in self._workers if worker.task is None), None)
+            limit = jobs if self._first is None or _has_updated(self._first) else 1
+            if idle is None and len(self._workers) >= limit:
+                return
+            given = self._waiting.take()
+            if given is None:
+                return
             if idle is None:
-                if len(self._workers) >= (jobs if self._first is None or _has_updated(self._first) else 1):
-                    return
                 idle = Worker()
                 self._workers.append(idle)
                 self._selector.register(idle.answers, selectors.EVENT_READ, idle)
-            idle.give(self._waiting.popleft(), self._threads, self._checkpoint_seconds)
+            idle.give(given, self._threads, self._checkpoint_seconds)
 
     def hear(self) -> None:
         """Wait for a moment, and take the answers that came."""
@@ -93,8 +101,9 @@ class _Pool:
             if lost is not None:
                 self._lost[task.name] += 1
                 if self._lost[task.name] < _TRIES:
-                    self._waiting.appendleft(task)
+                    self._waiting.again(task)
                     continue
+            self._waiting.over(task)
             if task is self._first:
                 self._first = None
             self._report(task, f"{lost} ({_TRIES} times)" if lost else answer.get("error") if answer else None)

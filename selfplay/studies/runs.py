@@ -47,6 +47,7 @@ def read_run(study: Study, task: Task) -> RunResult | None:
             lacking[measure.name] = f"{METRICS} ends at step {end:,} (expected {task.arm.run.steps:,})"
             continue
         steps, points = curve(lines, measure.tag)
+        points = measure.scaled(points, task.arm.run.env)
         if len(steps):
             values[measure.name] = measure.how(steps.tolist(), points.tolist(), task.arm.run.steps)
         else:

@@ -1,9 +1,10 @@
 """Robust statistics over seeds, as pure functions (Agarwal et al. 2021, arXiv 2108.13264).
 
-Values come as [seeds] or [seeds, tasks]. A censored value (a threshold not reached within the budget) is a pair of
-bounds: `low` holds the budget, `high` infinity. Everything is computed for both, so what comes out are bounds as well:
-nothing is dropped or invented. The interquartile mean looks only at the middle half, so that up to a quarter of
-censored seeds cost it nothing.
+Values come as [seeds] or [seeds, tasks]. Seeds are drawn anew within each task or, with `together`, once for all: then
+a row is what has its luck in common, such as the runs that begin with one pretrained policy. A censored value (a
+threshold not reached within the budget) is a pair of bounds: `low` holds the budget, `high` infinity. Everything is
+computed for both, so what comes out are bounds as well: nothing is dropped or invented. The interquartile mean looks
+only at the middle half, so that up to a quarter of censored seeds cost it nothing.
 
 The bootstrap is our own: scipy's has no strata, and here two arms and two bounds must share the same draws.
 """
@@ -63,25 +64,25 @@ def mean(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, float).mean(-1)
 
 
-def iqm_interval(arm: Bounds, seed: int = 0, average: Average = iqm) -> Interval:
-    """IQM over seeds (and tasks) with its percentile bootstrap interval, seeds drawn anew within each task."""
-    (found,), (resampled,) = _resample((arm,), True, seed, average)
+def iqm_interval(arm: Bounds, seed: int = 0, average: Average = iqm, together: bool = False) -> Interval:
+    """IQM over seeds (and tasks) with its percentile bootstrap interval."""
+    (found,), (resampled,) = _resample((arm,), True, seed, average, together)
     return _interval(found, resampled)
 
 
 def ratio_interval(
-    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm
+    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm, together: bool = False
 ) -> Interval | None:
     """IQM(left) / IQM(right), both at least 0; None where one of them is negative in the data or in any resample.
 
     x / 0 is infinity, and 0 / 0 is anything between 0 and infinity. paired: see `difference_interval`.
     """
-    found, resampled = _resample((left, right), paired, seed, average)
+    found, resampled = _resample((left, right), paired, seed, average, together)
     return None if _negative(found, resampled) else _interval(_ratio(*found), _ratio(*resampled))
 
 
 def difference_interval(
-    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm
+    left: Bounds, right: Bounds, *, paired: bool, seed: int = 0, average: Average = iqm, together: bool = False
 ) -> Interval:
     """IQM(left) − IQM(right).
 
@@ -89,19 +90,19 @@ def difference_interval(
     the arms have in common (first weights, worlds), and where they have nothing in common it is as good as drawing
     apart. Otherwise each arm is resampled on its own.
     """
-    found, resampled = _resample((left, right), paired, seed, average)
+    found, resampled = _resample((left, right), paired, seed, average, together)
     return _interval(_difference(*found), _difference(*resampled))
 
 
 def ratio_of_ratios_interval(
     left: Bounds, left_control: Bounds, right: Bounds, right_control: Bounds, *, paired: bool, seed: int = 0,
-    average: Average = iqm,
+    average: Average = iqm, together: bool = False,
 ) -> Interval | None:  # fmt: skip
     """(IQM(left) / IQM(left_control)) / (IQM(right) / IQM(right_control)); None and zeros as in `ratio_interval`.
 
     ∞ / ∞, like 0 / 0, is anything between 0 and infinity.
     """
-    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average)
+    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average, together)
     if _negative(found, resampled):
         return None
     return _interval(*(_ratio(_ratio(a, b), _ratio(c, d)) for a, b, c, d in (found, resampled)))
@@ -109,10 +110,10 @@ def ratio_of_ratios_interval(
 
 def difference_of_differences_interval(
     left: Bounds, left_control: Bounds, right: Bounds, right_control: Bounds, *, paired: bool, seed: int = 0,
-    average: Average = iqm,
+    average: Average = iqm, together: bool = False,
 ) -> Interval:  # fmt: skip
     """(IQM(left) − IQM(left_control)) − (IQM(right) − IQM(right_control))."""
-    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average)
+    found, resampled = _resample((left, left_control, right, right_control), paired, seed, average, together)
     return _interval(*(_difference(_difference(a, b), _difference(c, d)) for a, b, c, d in (found, resampled)))
 
 
@@ -123,30 +124,33 @@ def probability_of_improvement(left: Bounds, right: Bounds) -> float:
     return float(above.mean())
 
 
-def _draws(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Seeds drawn with replacement, for each task apart: indices [resamples, seeds, tasks]."""
+def _draws(shape: tuple[int, ...], rng: np.random.Generator, together: bool) -> np.ndarray:
+    """Seeds drawn with replacement, for each task apart or together: indices [resamples, seeds, tasks or 1]."""
     seeds, tasks = shape[0], int(np.prod(shape[1:]))
-    return rng.integers(0, seeds, (RESAMPLES, seeds, tasks))
+    return rng.integers(0, seeds, (RESAMPLES, seeds, 1 if together else tasks))
 
 
 def _averages(arm: Bounds, draws: np.ndarray, average: Average) -> _Pair:
-    tasks = np.arange(draws.shape[-1])
+    tasks = np.arange(int(np.prod(arm.low.shape[1:])))
     low, high = (side.reshape(len(arm), -1)[draws, tasks].reshape(len(draws), -1) for side in arm)
     return average(low), average(high)
 
 
-def _resample(arms: Sequence[Bounds], paired: bool, seed: int, average: Average) -> tuple[list[_Pair], list[_Pair]]:
+def _resample(
+    arms: Sequence[Bounds], paired: bool, seed: int, average: Average, together: bool
+) -> tuple[list[_Pair], list[_Pair]]:
     """The average of each arm as a pair of bounds: of the data [1], and of the resamples [resamples]."""
     if paired:
         for other in arms[1:]:
-            if arms[0].low.shape != other.low.shape:
+            if arms[0].low.shape[: 1 if together else None] != other.low.shape[: 1 if together else None]:
                 shapes = f"{arms[0].low.shape} and {other.low.shape}"
                 raise ValueError(f"paired arms differ in shape: {shapes} (expected the same)")
     rng = np.random.default_rng(seed)
-    draws = _draws(arms[0].low.shape, rng)
+    draws = _draws(arms[0].low.shape, rng, together)
     found = [(average(arm.low.ravel())[None], average(arm.high.ravel())[None]) for arm in arms]
     resampled = [
-        _averages(arm, draws if paired or k == 0 else _draws(arm.low.shape, rng), average) for k, arm in enumerate(arms)
+        _averages(arm, draws if paired or k == 0 else _draws(arm.low.shape, rng, together), average)
+        for k, arm in enumerate(arms)
     ]
     return found, resampled
 

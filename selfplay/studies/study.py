@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import numpy as np
+
 from selfplay.errors import unknown
 from selfplay.studies.reductions import Above, How
+from selfplay.studies.transfer_families import Transfer
 
 Factors = Mapping[str, str]
 Kind = Literal["ratio", "difference", "ratio of ratios", "difference of differences"]
@@ -26,7 +29,7 @@ _BETWEEN = re.compile(rf"({_NUMBER})\s+to\s+({_NUMBER})")
 class Run:
     """What is trained, but for the seed: as `selfplay train METHOD --env ID --steps N --set KEY=VALUE`.
 
-    begins: of method "finetune" the run that is trained first, with the same seed, in a folder beside it.
+    begins: of method "finetune" the run that is trained first. Runs of a study that begin with the same share it.
     """
 
     method: str
@@ -54,6 +57,7 @@ class Measure:
     """One number for each run, made by `how` from the values of `tag` in its `metrics.jsonl`.
 
     better: which way is better, said in tables only.
+    scale: environment to the two values that count as 0 and as 1 there, taken before `how`; empty: as they are.
     arms: the arms that it makes sense for, as patterns of their names (`*.few`) or a predicate on their factors.
     """
 
@@ -63,8 +67,12 @@ class Measure:
     unit: str = ""
     better: Literal["up", "down", "neither"] = "up"
     arms: tuple[str, ...] | Callable[[Factors], bool] = ("*",)
+    scale: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for env, (zero, one) in self.scale.items():
+            if not (math.isfinite(zero) and math.isfinite(one) and zero != one):
+                raise ValueError(f"measure '{self.name}': scale of {env} is {zero} to {one} (expected two numbers)")
         if isinstance(self.arms, str):
             raise ValueError(f"measure '{self.name}': arms = '{self.arms}' (expected a tuple of patterns)")
 
@@ -73,6 +81,13 @@ class Measure:
         if callable(self.arms):
             return bool(self.arms(arm.factors))
         return any(fnmatch.fnmatchcase(arm.name, pattern) for pattern in self.arms)
+
+    def scaled(self, values: np.ndarray, env: str) -> np.ndarray:
+        """`values` [P] by what counts as 0 and as 1 in `env`."""
+        if not self.scale:
+            return values
+        zero, one = self.scale[env]
+        return (values - zero) / (one - zero)
 
     @property
     def average(self) -> Literal["iqm", "mean"]:
@@ -113,7 +128,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Claim:
-    """`kind` of `measure`, arm `left` to arm `right`, is expected in the range `expected` (see `Expected`).
+    """`kind` of `measure`, arm or group `left` to `right`, is expected in the range `expected` (see `Expected`).
 
     ratio: left / right, for what cannot be negative.  difference: left − right.  Each arm stands for its average over
     seeds (`Measure.average`). With a control for either side, the interaction of two factors:
@@ -146,7 +161,7 @@ class Claim:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The arms compared: left, right, or left, left_control, right, right_control."""
+        """The arms or groups compared: left, right, or left, left_control, right, right_control."""
         if self.left_control:
             return self.left, self.left_control, self.right, self.right_control
         return self.left, self.right
@@ -171,6 +186,11 @@ class Claim:
 class Study:
     """A declared experiment. Seeds are 0 … seeds − 1, the same for every arm.
 
+    nested: of seeds k · i … k · i + k − 1, k being this, all that begins with a run begins with its seed i. They share
+        its luck, and are drawn together wherever seeds are.
+    groups: name to arms that claims can take as one, such as one method on several tasks: averaged over seeds and arms,
+        and a seed is drawn with all of them.
+    transfer: what pretraining is worth, reported beside the claims.
     quick_seeds, quick_steps: the small version, to see that everything works; it decides nothing.
     quick: whether this is the small version (`plan.quick`).
     curves: tags drawn as learning curves.
@@ -190,6 +210,9 @@ class Study:
     quick_seeds: int = 2
     quick_steps: int = 50_000
     quick: bool = False
+    nested: int = 1
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    transfer: Transfer | None = None
 
     def __post_init__(self) -> None:
         arms, measures = [arm.name for arm in self.arms], [measure.name for measure in self.measures]
@@ -200,11 +223,36 @@ class Study:
         _each_once(f"study '{self.name}': measure", measures)
         if not arms or not measures:
             raise ValueError(f"study '{self.name}': {'measures' if arms else 'arms'} are missing (expected at least 1)")
+        self._check_groups(arms)
         for claim in self.claims:
             self._check(claim, f"study '{self.name}', claim '{claim.text}'")
         for key in ("seeds", "quick_seeds", "quick_steps"):
             if getattr(self, key) < 1:
                 raise ValueError(f"study '{self.name}': {key} = {getattr(self, key)} is not in range (expected >= 1)")
+        if self.nested < 1 or self.seeds % self.nested:
+            raise ValueError(f"study '{self.name}': nested = {self.nested} does not divide {self.seeds} seeds")
+        for measure in self.measures:
+            lacking = [
+                arm for arm in self.arms if measure.fits(arm) and measure.scale and arm.run.env not in measure.scale
+            ]
+            if lacking:
+                raise ValueError(f"study '{self.name}': measure '{measure.name}' has no scale for {lacking[0].run.env}")
+
+    def _check_groups(self, arms: list[str]) -> None:
+        for name, members in self.groups.items():
+            if not members or name in arms:
+                raise ValueError(f"study '{self.name}': group '{name}' is {'an arm' if members else 'empty'}")
+            for member in members:
+                if member not in arms:
+                    raise ValueError(f"study '{self.name}', group '{name}': {unknown('arm', member, arms)}")
+        if self.transfer is None:
+            return
+        named = [group for family in self.transfer.families.values() for group in family.groups]
+        lacking = [group for group in named if group not in self.groups]
+        if lacking:
+            raise ValueError(f"study '{self.name}': transfer: {unknown('group', lacking[0], self.groups)}")
+        if self.transfer.tag not in self.curves:
+            raise ValueError(f"study '{self.name}': transfer: {unknown('curve', self.transfer.tag, self.curves)}")
 
     def _check(self, claim: Claim, where: str) -> None:
         names = [arm.name for arm in self.arms]
@@ -212,10 +260,11 @@ class Study:
         if claim.measure not in measures:
             raise ValueError(f"{where}: {unknown('measure', claim.measure, measures)}")
         for side in claim.arms:
-            if side not in names:
-                raise ValueError(f"{where}: {unknown('arm', side, names)}")
-            if not measures[claim.measure].fits(self.arm(side)):
-                raise ValueError(f"{where}: measure '{claim.measure}' is not for arm '{side}'")
+            if side not in names and side not in self.groups:
+                raise ValueError(f"{where}: {unknown('arm', side, [*names, *self.groups])}")
+            for arm in self.members(side):
+                if not measures[claim.measure].fits(self.arm(arm)):
+                    raise ValueError(f"{where}: measure '{claim.measure}' is not for arm '{arm}'")
         seen = [claim.text]
         while claim.precondition:
             texts = [other.text for other in self.claims]
@@ -226,6 +275,10 @@ class Study:
                 raise ValueError(f"{where}: its preconditions go in a circle ({' -> '.join([*seen, seen[0]])})")
             seen.append(claim.precondition)
             claim = self.claims[texts.index(claim.precondition)]
+
+    def members(self, side: str) -> tuple[str, ...]:
+        """The arms of the group of that name, or the one arm."""
+        return self.groups.get(side, (side,))
 
     def measure(self, name: str) -> Measure:
         """The measure of that name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selfplay.studies.results import Results, spans
@@ -34,12 +34,14 @@ Intervals = dict[tuple[str, str], Interval]
 
 def intervals(study: Study, results: Results) -> Intervals:
     """Of every measure and arm."""
-    return {
-        (measure.name, arm.name): iqm_interval(values, average=AVERAGES[measure.average])
-        for measure in study.measures
-        for arm in study.arms
-        if len(values := results.bounds(measure.name, arm.name))
-    }
+    found = {}
+    for measure in study.measures:
+        for arm in study.arms:
+            seeds = sorted(results.values[measure.name][arm.name])
+            values = results.nested_bounds(measure.name, [arm.name], seeds, study.nested)
+            if len(values):
+                found[measure.name, arm.name] = iqm_interval(values, average=AVERAGES[measure.average], together=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def judge_all(study: Study, results: Results, seeds: int) -> list[Verdict]:
             before = known.get(claim.precondition) or verdict(by_text[claim.precondition])
         found = judge(
             claim, results, seeds=seeds, average=AVERAGES[study.measure(claim.measure).average],
-            quick=study.quick, precondition=before,
+            quick=study.quick, precondition=before, groups=study.groups, nested=study.nested,
         )  # fmt: skip
         known[claim.text] = found
         return found
@@ -78,7 +80,7 @@ def judge_all(study: Study, results: Results, seeds: int) -> list[Verdict]:
 
 def judge(
     claim: Claim, results: Results, *, seeds: int, average: Average = iqm, quick: bool = False,
-    precondition: Verdict | None = None,
+    precondition: Verdict | None = None, groups: Mapping[str, Sequence[str]] | None = None, nested: int = 1,
 ) -> Verdict:  # fmt: skip
     """Hold a claim against the values: as predicted if the whole 95 % interval lies in the expected range, contrary if
     it lies wholly outside on one side, else undecided.
@@ -86,16 +88,25 @@ def judge(
     seeds: the registered number. Only seeds 0 … seeds − 1 count, and as long as one of them is not there, of any arm
     compared, there is no verdict: who stops when the figures please, or leaves out runs that failed, finds what he
     likes. Seeds are resampled in pairs where all arms have the same ones, else each arm on its own.
+
+    groups: arms that are taken as one, by name; a seed is drawn with all of its arms, and with the others of the
+    `nested` that begin with one run.
     """
-    there = [[seed for seed in range(seeds) if seed in results.values[claim.measure][arm]] for arm in claim.arms]
+    members = [(groups or {}).get(side, (side,)) for side in claim.arms]
+    values = results.values[claim.measure]
+    there = [[seed for seed in range(seeds) if all(seed in values[arm] for arm in arms)] for arms in members]
     counts = tuple(map(len, there))
-    lacking = _lacking(claim, results, seeds)
+    lacking = _lacking([arm for arms in members for arm in arms], claim.measure, results, seeds)
     waits = f"{min(counts)} of {seeds} seeds; {lacking}" if lacking else ""
-    if min(counts) == 0:
+    sides = [
+        results.nested_bounds(claim.measure, arms, chosen, nested) for arms, chosen in zip(members, there, strict=True)
+    ]
+    if min(map(len, sides)) == 0:
         return Verdict(claim, QUICK if quick else PROVISIONAL, None, None, counts, waits)
-    sides = [results.bounds(claim.measure, arm, chosen) for arm, chosen in zip(claim.arms, there, strict=True)]
     interval = _compare(claim, sides, all(chosen == there[0] for chosen in there), average)
-    probability = probability_of_improvement(*sides) if len(sides) == 2 else None
+    probability = None
+    if len(sides) == 2 and len(members[0]) == len(members[1]):
+        probability = probability_of_improvement(*(_by_arm(side, len(members[0])) for side in sides))
     verdict, note = UNDECIDED, ""
     if quick:
         verdict = QUICK
@@ -103,7 +114,7 @@ def judge(
         verdict, note = PROVISIONAL, waits
     elif interval is None:
         note = f"a negative value has no ratio; register a {claim.kind.replace('ratio', 'difference')}"
-    elif seeds < MIN_SEEDS:
+    elif seeds // nested < MIN_SEEDS:
         note = f"a verdict needs {MIN_SEEDS} seeds an arm"
     elif precondition is not None and precondition.verdict != AS_PREDICTED:
         verdict = PROVISIONAL if precondition.verdict == PROVISIONAL else UNDECIDED
@@ -117,24 +128,29 @@ def judge(
     return Verdict(claim, verdict, interval, probability, counts, note)
 
 
+def _by_arm(side: Bounds, arms: int) -> Bounds:
+    """[rows, nested · arms] as [seeds, arms]."""
+    return Bounds(*(values.reshape(-1, arms) for values in side))
+
+
 def _compare(claim: Claim, sides: Sequence[Bounds], paired: bool, average: Average) -> Interval | None:
     if claim.kind == "ratio":
-        return ratio_interval(*sides, paired=paired, average=average)
+        return ratio_interval(*sides, paired=paired, average=average, together=True)
     if claim.kind == "difference":
-        return difference_interval(*sides, paired=paired, average=average)
+        return difference_interval(*sides, paired=paired, average=average, together=True)
     if claim.kind == "ratio of ratios":
-        return ratio_of_ratios_interval(*sides, paired=paired, average=average)
-    return difference_of_differences_interval(*sides, paired=paired, average=average)
+        return ratio_of_ratios_interval(*sides, paired=paired, average=average, together=True)
+    return difference_of_differences_interval(*sides, paired=paired, average=average, together=True)
 
 
-def _lacking(claim: Claim, results: Results, seeds: int) -> str:
+def _lacking(arms: Sequence[str], measure: str, results: Results, seeds: int) -> str:
     """Which registered seeds have no value, and why: `icm.few: s3 failed; icm.off: s8–s9 not finished`."""
     parts = []
     missing = set(results.missing)
-    for arm in dict.fromkeys(claim.arms):
+    for arm in dict.fromkeys(arms):
         why: dict[str, list[int]] = {}
         for seed in range(seeds):
-            if seed in results.values[claim.measure][arm]:
+            if seed in results.values[measure][arm]:
                 continue
             name = f"{arm}/s{seed}"
             word = "failed" if name in results.failures else "not finished" if name in missing else "not measured"

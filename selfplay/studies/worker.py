@@ -1,9 +1,8 @@
 """The far side of a study: a process that trains one run after another, so that torch and the kernels load once.
 
-A request is one line of JSON with the arguments of `run_training`, and `begins`, null or the run that is trained first
-to be fine-tuned. The answer is `{"done": true}`, `{"error": one
-line}` or `{"stopped": exit code}`. At the end of its input a run that is going on saves and stops: no worker survives
-the study it belongs to.
+A request is one line of JSON with the arguments of `run_training`, and `begins`, null or the folder of the run that it
+goes on from. The answer is `{"done": true}`, `{"error": one line}` or `{"stopped": exit code}`. At the end of its input
+a run that is going on saves and stops: no worker survives the study it belongs to.
 """
 
 from __future__ import annotations
@@ -30,14 +29,11 @@ def train(request: dict[str, Any]) -> dict[str, Any]:
     common: dict[str, Any] = {key: request[key] for key in ("seed", "threads", "checkpoint_seconds")}
     common |= {"quiet": True, "pictures": False}
     try:
-        first = request["begins"]
-        if first is None:
+        if request["begins"] is None:
             run_training(request["method"], request["env"], steps=request["steps"], run_dir=run_dir,
                          overrides=request["overrides"], **common)  # fmt: skip
         else:
-            begun = run_training(first["method"], first["env"], steps=first["steps"], overrides=first["overrides"],
-                                 run_dir=run_dir.with_name(f"{run_dir.name}-begins"), **common)  # fmt: skip
-            run_finetune(begun, request["env"], steps=request["steps"], run_dir=run_dir,
+            run_finetune(Path(request["begins"]), request["env"], steps=request["steps"], run_dir=run_dir,
                          overrides=request["overrides"], **common)  # fmt: skip
     except UserError as error:
         return {"error": one_line(error.message)}

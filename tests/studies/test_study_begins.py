@@ -4,34 +4,133 @@ import dataclasses
 import json
 
 import pytest
+from click.testing import CliRunner
+from filelock import FileLock
+from workers_here import Here
 
+from selfplay.cli import main
 from selfplay.errors import UserError
-from selfplay.studies.plan import Task, check_folder, expected_config, finished, quick
+from selfplay.studies import runner
+from selfplay.studies.catalogue import find_study
+from selfplay.studies.plan import Task, check_folder, expected_config, finished, quick, tasks, with_beginnings
 from selfplay.studies.preferences import STUDY
+from selfplay.studies.process import request
 from selfplay.studies.records import registration
-from selfplay.studies.study import Arm, Run
+from selfplay.studies.reductions import Last
+from selfplay.studies.study import Arm, Measure, Run, Study
+from selfplay.studies.waiting import Waiting
 from selfplay.studies.worker import train
 
 SMALL = {"num_envs": "16", "rollout_steps": "16", "eval_episodes": "8", "ppo.minibatch_size": "128"}
 BEGUN = Run("ppo", "grid/Empty-5x5-v0", 512, SMALL)
 
 
+def tuned(begins, **changes):
+    return Run("finetune", BEGUN.env, 768, SMALL | {"ppo.learning_rate": "0"} | changes, begins)
+
+
+def study(*arms, **options):
+    return Study("tiny", "Does it run?", arms, (Measure("success", "eval/success", Last()),), **options)
+
+
 def test_an_arm_goes_on_from_a_run_that_is_trained_first(tmp_path):
-    run = Run("finetune", BEGUN.env, 768, SMALL | {"ppo.learning_rate": "0"}, BEGUN)
-    task = Task(Arm("tuned", run), 3, tmp_path / "tuned" / "s3")
-    said = train(json.loads(json.dumps({
-        "method": run.method, "env": run.env, "steps": run.steps, "seed": 3, "overrides": run.overrides, "threads": 1,
-        "run_dir": str(task.folder), "checkpoint_seconds": 1e9, "begins": dataclasses.asdict(run.begins),
-    })))  # fmt: skip
-    assert said == {"done": True}
+    first = Task(Arm("begun", BEGUN), 3, tmp_path / "begun")
+    task = Task(Arm("tuned", tuned(BEGUN)), 3, tmp_path / "tuned" / "s3", first)
+    for each in (first, task):
+        assert not finished(each)
+        assert train(json.loads(json.dumps(request(each, 1, 1e9)))) == {"done": True}
+        assert finished(each)
     config = json.loads((task.folder / "config.json").read_text())["config"]
-    assert [(parent["run"], parent["step"]) for parent in config["parents"]] == [("s3-begins", 512)]
+    assert [(parent["run"], parent["step"]) for parent in config["parents"]] == [("begun", 512)]
     check_folder(task, expected_config(task.arm, 3), 1)
-    assert finished(task)
     with pytest.raises(UserError, match=r"ppo\.learning_rate"):
-        check_folder(
-            task, expected_config(dataclasses.replace(task.arm, run=dataclasses.replace(run, overrides=SMALL)), 3)
-        )
+        check_folder(task, expected_config(Arm("tuned", dataclasses.replace(task.arm.run, overrides=SMALL)), 3))
+
+
+def test_equal_beginnings_are_one_run(tmp_path):
+    """Also of two arms, and of the seeds that are nested; an arm's run that another begins with stays where it is."""
+    other = dataclasses.replace(BEGUN, steps=1024)
+    declared = study(
+        Arm("a", tuned(BEGUN)), Arm("b", tuned(BEGUN, **{"ppo.clip": "0.1"})), Arm("c", tuned(other)),
+        Arm("after", tuned(tuned(BEGUN))), seeds=4, nested=2,
+    )  # fmt: skip
+    found = {task.name: task for task in tasks(declared, tmp_path)}
+    begun = {name: task.begins for name, task in found.items()}
+    assert begun["a/s0"] == begun["a/s1"] == begun["b/s0"] == begun["b/s1"]
+    assert begun["a/s2"] == begun["b/s3"] != begun["a/s0"]
+    assert begun["c/s0"] not in (begun["a/s0"], None)
+    assert [begun[f"a/s{seed}"].seed for seed in range(4)] == [0, 0, 1, 1]
+    assert begun["after/s3"] == found["a/s3"]
+    everything = with_beginnings(found.values())
+    assert len(everything) == 16 + 2 * 2
+    places = [task.folder for task in everything]
+    assert len(set(places)) == len(places)
+    assert all(places.index(task.begins.folder) < places.index(task.folder) for task in everything if task.begins)
+    (found["a/s0"].folder / "checkpoints" / "step_000000768").mkdir(parents=True)
+    assert with_beginnings([found["a/s0"]]) == [found["a/s0"]]  # what is finished needs nothing any more
+    assert with_beginnings([found["after/s1"]]) == [begun["a/s1"], found["a/s1"], found["after/s1"]]
+
+
+def test_a_beginning_of_its_own_is_kept_to(tmp_path):
+    """As studies had them that were begun before runs could share them."""
+    declared = study(Arm("a", tuned(BEGUN)), seeds=2)
+    (tmp_path / "a" / "s1-begins").mkdir(parents=True)
+    shared, own = (task.begins.folder for task in tasks(declared, tmp_path))
+    assert own == tmp_path / "a" / "s1-begins"
+    assert shared.parent.parent == tmp_path / "begins"
+
+
+def test_who_waits_for_a_run_begins_when_it_is_finished(tmp_path):
+    first = Task(Arm("first", BEGUN), 0, tmp_path / "first")
+    second = Task(Arm("second", tuned(BEGUN)), 0, tmp_path / "second", first)
+    third = Task(Arm("third", tuned(tuned(BEGUN))), 0, tmp_path / "third", second)
+    free = Task(Arm("free", BEGUN), 1, tmp_path / "free")
+    waiting = Waiting([first, second, third, free])
+    assert waiting.take() is first
+    assert (waiting.take(), waiting.take()) == (free, None)
+    waiting.again(first)
+    assert waiting.take() is first
+    (first.folder / "checkpoints" / "step_000000512").mkdir(parents=True)
+    assert waiting.take() is None  # it may still be writing
+    waiting.over(first)
+    assert waiting.take() is second
+    assert waiting.stranded() == []
+    waiting.over(second)  # it failed
+    assert [(task, why) for task, why in waiting.stranded()] == [
+        (third, "second/s0, which it begins with, is not finished")
+    ]
+    assert len(waiting) == 0
+
+
+def test_shared_beginnings_run_fail_and_are_taken_up(tmp_path, monkeypatch):
+    """What begins with a run that failed fails by name, the rest is there, and the same command mends it."""
+    path = tmp_path / "tiny.py"
+    path.write_text(f"""
+from selfplay.studies.reductions import Last
+from selfplay.studies.study import Arm, Measure, Run, Study
+S = {SMALL!r}
+def begun(steps): return Run("ppo", "{BEGUN.env}", steps, S)
+def arm(name, first): return Arm(name, Run("finetune", "{BEGUN.env}", 256, S, first))
+STUDY = Study("tiny", "Does it run?", (arm("a", begun(256)), arm("b", begun(512)), arm("c", begun(256))),
+              (Measure("success", "eval/success", Last()),), seeds=1)
+""")
+    folder = tmp_path / "here"
+    monkeypatch.setattr(runner, "Worker", Here)
+    declared = find_study(str(path))
+    lost, kept = (task.begins for task in tasks(declared, folder)[:2])
+    lost.folder.mkdir(parents=True)
+    with FileLock(lost.folder / "lock"):
+        done = CliRunner().invoke(main, ["study", str(path), "--jobs", "1", "--dir", str(folder)])
+    assert done.exit_code == 1
+    assert f"3 of 5 runs failed: {lost.name}, a/s0, c/s0" in done.stderr
+    assert f"a/s0 failed: {lost.name}, which it begins with, is not finished" in done.stderr
+    assert finished(kept)
+    again = CliRunner().invoke(main, ["study", str(path), "--jobs", "1", "--dir", str(folder)])
+    assert again.exit_code == 0, again.output
+    assert "1/4 runs were finished before" in again.stderr
+    parents = [json.loads((folder / arm / "s0" / "config.json").read_text())["config"]["parents"] for arm in "abc"]
+    assert parents[0] == parents[2] != parents[1]
+    assert [parent[0]["step"] for parent in parents] == [256, 512, 256]
 
 
 def test_only_a_fine_tuned_run_begins_with_another():

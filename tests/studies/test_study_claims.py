@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from selfplay.studies.reductions import Above, AreaUnderCurve, Drop, FirstStep, Last, LateMean, Peak, Value
+from selfplay.studies.reductions import Above, AreaUnderCurve, At, Drop, FirstStep, Last, LateMean, Peak, Value
 from selfplay.studies.results import Results, spans
 from selfplay.studies.statistics import mean
 from selfplay.studies.study import Arm, Claim, Expected, Measure, Run, Study
@@ -55,6 +55,7 @@ def test_reductions_by_hand():
     assert Drop(0.25)(steps, values, 400).low == pytest.approx(0.1)
     assert Drop(0.1)(steps, values, 400) == Value(*[pytest.approx(0.2)] * 2)
     assert LateMean(0.25)(steps[:2], values[:2], 400).low == 0.5  # nothing was logged that late
+    assert [At(share)(steps, values, 400).low for share in (0, 0.125, 0.5)] == [0, 0.25, 0.75]
     # 100·(0 + .5)/2 + 200·(.5 + 1)/2 + 100·(1 + .8)/2 = 25 + 150 + 90, over 400 steps
     assert AreaUnderCurve()(steps, values, 400).low == pytest.approx(265 / 400)
     assert AreaUnderCurve()([7.0], [3.0], 400).low == 3.0

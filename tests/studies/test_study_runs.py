@@ -1,6 +1,5 @@
 """Running a study: the same numbers at any --jobs, resuming, kills, failures, stops, reports of what is there."""
 
-import io
 import json
 import os
 import re
@@ -10,11 +9,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock
+from workers_here import Here
 
 from selfplay import checkpoint
 from selfplay.cli import main
@@ -24,7 +23,6 @@ from selfplay.studies.plan import Task, tasks
 from selfplay.studies.process import Worker
 from selfplay.studies.runner import run_tasks
 from selfplay.studies.study import Arm, Run
-from selfplay.studies.worker import train
 
 ROOT = Path(__file__).resolve().parents[2]
 DECLARED = """
@@ -49,24 +47,6 @@ def tiny(tmp_path):
     path = tmp_path / "tiny.py"
     path.write_text(DECLARED)
     return path
-
-
-class Here(Worker):
-    """Trains in this process: starting another one takes seconds, and most of what is tested lies on this side."""
-
-    def __init__(self):
-        read, self._write = os.pipe()
-        self.answers, self.task, self._complaints = os.fdopen(read, "rb"), None, io.BytesIO()
-        stdin = SimpleNamespace(write=self._answer, flush=lambda: None, close=self._close)
-        self._process = SimpleNamespace(stdin=stdin, wait=lambda: 0)
-
-    def _answer(self, request):
-        os.write(self._write, json.dumps(train(json.loads(request))).encode() + b"\n")
-
-    def _close(self):
-        if self._write is not None:
-            os.close(self._write)
-            self._write = None
 
 
 def study(*arguments):

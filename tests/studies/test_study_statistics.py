@@ -142,3 +142,23 @@ def test_coverage_of_ten_seeds(monkeypatch):
         difference += two.low <= 1 <= two.high
     assert 0.85 < inside / 300 < 0.99
     assert 0.85 < difference / 300 < 0.99
+
+
+def test_rows_are_drawn_together():
+    """Four tasks that share a seed's luck: together they know no more than one task does, apart they seem to."""
+    luck = np.random.default_rng(3).normal(size=10)
+    tasks = exact(np.stack([luck] * 4, 1))
+    one = iqm_interval(exact(luck), average=statistics.mean)
+    together = iqm_interval(tasks, average=statistics.mean, together=True)
+    assert (together.low, together.high) == pytest.approx((one.low, one.high))
+    apart = iqm_interval(tasks, average=statistics.mean)
+    assert apart.high - apart.low < 0.7 * (one.high - one.low)  # 1/√4 of it, but for the bootstrap's own noise
+
+
+def test_arms_of_different_many_tasks_share_their_seeds():
+    luck = np.array([1.0, 5, 20, 100, 300, 1000])
+    left, right = exact(np.stack([luck + 3, luck + 5], 1)), exact(luck[:, None])
+    found = difference_interval(left, right, paired=True, average=statistics.mean, together=True)
+    assert found == pytest.approx((4,) * 4)
+    with pytest.raises(ValueError, match="paired arms differ in shape"):
+        difference_interval(left, right, paired=True)

@@ -1,0 +1,156 @@
+"""What is pretraining without reward worth on tasks that were not there? In a grid and with forces.
+
+A policy is pretrained in one world, by a bonus alone or by self-play alone, and then trained by reward on four worlds
+that it has not seen: its score before the first update (zero-shot), after a tenth of the steps (few-shot) and over a
+small budget. Success is normalised by chance (0) and every episode solved (1). Bonuses are one of each kind that there
+is: an error of prediction (ICM), novelty over the run (RND), novelty within the episode (NovelD); `transfer-bonuses`
+has them all. Methods take over the actor; `+critic` also the critic, which in grids is a value head that only Bob has
+for a reward from outside (a bonus has its own); `+frozen` the encoder alone (the first layer), which stays as it is.
+
+Held against: from scratch with as many downstream steps; from scratch with as many steps in all; and an encoder that is
+random and frozen. Whatever gains on the first alone may have gained no more than steps.
+
+Two runs on each task begin with each of ten pretrained policies, and all these are drawn together. Of retention there
+are probes: the policy, as pretraining left it and after two of the tasks, plays in the world of pretraining without
+learning. Coverage is the skill that a bonus teaches, success in mazes what Bob's goals ask for; in grids his goal is
+cut off with the game, and coverage says little of him.
+
+{BILL}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from selfplay.studies.reductions import AreaUnderCurve, At, FirstStep, Last, LateMean
+from selfplay.studies.study import Claim, Measure, Study
+from selfplay.studies.transfer_families import Family, Transfer
+from selfplay.studies.transfer_runs import (
+    CURIOUS,
+    FAMILIES,
+    RANDOM,
+    SCRATCH,
+    SELF_PLAY,
+    TOTAL,
+    probe_arms,
+    probe_groups,
+    scale,
+    task_arms,
+    task_groups,
+)
+
+PRETRAINED = ("icm", "rnd", "noveld", SELF_PLAY, CURIOUS)
+METHODS = {
+    "grid": (SCRATCH, TOTAL, RANDOM, *PRETRAINED, f"{SELF_PLAY}+critic", "noveld+frozen"),
+    "mujoco": (SCRATCH, TOTAL, RANDOM, *PRETRAINED, f"{SELF_PLAY}+critic", "noveld+critic", "noveld+frozen"),
+}
+FEW_SHOT, THRESHOLD = 0.1, 0.5
+END, ALONG, ZERO_SHOT = "score at the end", "score, all along", "zero-shot score"
+COVERAGE, SUCCESS = "coverage where it was pretrained", "success where it was pretrained"
+_SCALE = scale(*FAMILIES)
+_TASKS = {task for worlds in FAMILIES.values() for task in worlds.tasks}
+
+
+def on_task(factors: Mapping[str, str]) -> bool:
+    """Whether an arm learns a task."""
+    return factors["task"] in _TASKS
+
+
+def as_long(factors: Mapping[str, str]) -> bool:
+    """Whether it does, for as many downstream steps as the others."""
+    return on_task(factors) and factors["method"] != TOTAL
+
+
+def _probes(factors: Mapping[str, str]) -> bool:
+    return not on_task(factors)
+
+
+TASK_MEASURES = (
+    Measure(END, "eval/success", LateMean(0.1), "normalised", arms=on_task, scale=_SCALE),
+    Measure(ALONG, "eval/success", AreaUnderCurve(), "normalised", arms=as_long, scale=_SCALE),
+    Measure(ZERO_SHOT, "eval/success", At(0), "normalised", arms=as_long, scale=_SCALE),
+    Measure("few-shot score", "eval/success", At(FEW_SHOT), "normalised", arms=as_long, scale=_SCALE),
+    Measure(f"steps to a score of {THRESHOLD:g}", "eval/success", FirstStep(THRESHOLD), "env steps", "down",
+            arms=as_long, scale=_SCALE),
+)  # fmt: skip
+PROBE_MEASURES = (
+    Measure(COVERAGE, "coverage/positions", Last(), "share of cells an episode", arms=_probes),
+    Measure(SUCCESS, "eval/success", LateMean(1.0), "share of episodes", arms=_probes),
+)
+
+
+def family(name: str, methods: tuple[str, ...], probed: tuple[str, ...] = ()) -> Family:
+    """What is reported of these methods in one family of worlds."""
+    return Family(
+        tasks=tuple(FAMILIES[name].tasks),
+        methods={method: f"{name}.{method}" for method in methods},
+        few_shot=FEW_SHOT,
+        profiles=tuple(method for method in methods if "+" not in method and method != TOTAL),
+        retention={method: (f"{name}.{method} before", f"{name}.{method} after") for method in probed},
+    )
+
+
+def claim(text: str, measure: str, left: str, right: str, expected: str) -> Claim:
+    """A difference of two methods, averaged over a family's tasks; `left` and `right` are groups."""
+    where = left.partition(".")[0]
+    return Claim(f"{where}: {text}", measure, left, right, "difference", expected)
+
+
+CLAIMS = (
+    claim("novelty within the episode teaches what helps", ALONG, "grid.noveld", "grid.scratch", ">= 0.05"),
+    claim("self-play teaches what helps", ALONG, f"grid.{SELF_PLAY}", "grid.scratch", ">= 0.05"),
+    claim("RND on levels that are never the same does not", ALONG, "grid.rnd", "grid.scratch", "<= 0.05"),
+    claim("nor does ICM", ALONG, "grid.icm", "grid.scratch", "<= 0.05"),
+    claim("a curious Alice teaches no less", ALONG, f"grid.{CURIOUS}", f"grid.{SELF_PLAY}", ">= -0.05"),
+    claim("who explores comes upon the goal at once", ZERO_SHOT, "grid.noveld", "grid.scratch", ">= 0.05"),
+    claim("Bob without a goal does not", ZERO_SHOT, f"grid.{SELF_PLAY}", "grid.scratch", "<= 0.05"),
+    claim("NovelD's steps are not worth more than the task's own", END, "grid.noveld", "grid.scratch-total", "<= 0.05"),
+    claim("nor are those of self-play", END, f"grid.{SELF_PLAY}", "grid.scratch-total", "<= 0.05"),
+    claim("what the first layer learns matters", ALONG, "grid.random-encoder", "grid.scratch", "<= -0.05"),
+    claim("a pretrained first layer is better than a random one", ALONG, "grid.noveld+frozen", "grid.random-encoder",
+          ">= 0.05"),
+    claim("Bob's value head changes nothing", ALONG, f"grid.{SELF_PLAY}+critic", f"grid.{SELF_PLAY}", "-0.05 to 0.05"),
+    claim("fine-tuning forgets to explore", COVERAGE, "grid.noveld before", "grid.noveld after", ">= 0.05"),
+    claim("Bob reaches goals in mazes he has not seen", ZERO_SHOT, f"mujoco.{SELF_PLAY}", "mujoco.scratch", ">= 0.3"),
+    claim("self-play teaches what helps", ALONG, f"mujoco.{SELF_PLAY}", "mujoco.scratch", ">= 0.1"),
+    *(
+        claim(f"{bonus} does not: it never looked at a goal", ALONG, f"mujoco.{bonus}", "mujoco.scratch", "<= 0.05")
+        for bonus in ("icm", "rnd", "noveld")
+    ),
+    claim("a curious Alice teaches no less", ALONG, f"mujoco.{CURIOUS}", f"mujoco.{SELF_PLAY}", ">= -0.05"),
+    claim("Bob's steps are worth as much as the task's own", END, f"mujoco.{SELF_PLAY}", "mujoco.scratch-total",
+          ">= -0.05"),
+    claim("a random first layer is no better than a learnt one", ALONG, "mujoco.random-encoder", "mujoco.scratch",
+          "<= 0"),
+    claim("Bob's critic changes nothing", ALONG, f"mujoco.{SELF_PLAY}+critic", f"mujoco.{SELF_PLAY}", "-0.05 to 0.05"),
+    claim("a bonus's critic changes nothing", ALONG, "mujoco.noveld+critic", "mujoco.noveld", "-0.05 to 0.05"),
+    claim("Bob forgets nothing on the way to other goals", SUCCESS, f"mujoco.{SELF_PLAY} before",
+          f"mujoco.{SELF_PLAY} after", "<= 0.1"),
+    claim("fine-tuning forgets to explore", COVERAGE, "mujoco.noveld before", "mujoco.noveld after", ">= 0.05"),
+)  # fmt: skip
+
+
+STUDY = Study(
+    name="transfer",
+    question="What is pretraining without reward worth on tasks that were not there?",
+    arms=tuple(arm for name, methods in METHODS.items() for arm in
+               (*task_arms(name, methods), *probe_arms(name, PRETRAINED))),
+    measures=(*TASK_MEASURES, *PROBE_MEASURES),
+    claims=CLAIMS,
+    curves=("eval/success",),
+    seeds=20,
+    nested=2,
+    quick_seeds=1,
+    quick_steps=10_000,
+    groups={group: arms for name, methods in METHODS.items() for group, arms in
+            (task_groups(name, methods) | probe_groups(name, PRETRAINED)).items()},
+    transfer=Transfer(
+        tag="eval/success",
+        scale=_SCALE,
+        families={name: family(name, methods, PRETRAINED) for name, methods in METHODS.items()},
+        baseline=SCRATCH,
+        total=TOTAL,
+        threshold=THRESHOLD,
+        retained=(COVERAGE, SUCCESS),
+    ),
+)  # fmt: skip

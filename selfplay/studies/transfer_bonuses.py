@@ -1,0 +1,35 @@
+"""What is each of the ten bonuses worth as pretraining? `transfer` in grids, for all of them, with fewer seeds.
+
+Five pretrained policies, a run on each task of each. Only what comes before is shown: nothing is claimed of arms that
+`transfer` has as well, and of the others only that the three which lead farther than chance in `coverage` (E3B, RIDE,
+counts) are worth more than learning from scratch, and the rest not. About 45 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+from selfplay.studies.coverage import BONUSES
+from selfplay.studies.study import Study
+from selfplay.studies.transfer import ALONG, TASK_MEASURES, THRESHOLD, claim, family
+from selfplay.studies.transfer_families import Transfer
+from selfplay.studies.transfer_runs import SCRATCH, TOTAL, scale, task_arms, task_groups
+
+METHODS = (SCRATCH, TOTAL, *BONUSES)
+
+STUDY = Study(
+    name="transfer-bonuses",
+    question="What is each of the ten bonuses worth as pretraining, on tasks that were not there?",
+    arms=tuple(task_arms("grid", METHODS)),
+    measures=TASK_MEASURES,
+    claims=(
+        *(claim(f"{bonus} teaches what helps", ALONG, f"grid.{bonus}", "grid.scratch", ">= 0.05")
+          for bonus in ("e3b", "ride", "counts")),
+        *(claim(f"{bonus} does not", ALONG, f"grid.{bonus}", "grid.scratch", "<= 0.05")
+          for bonus in ("forward", "disagreement", "ama", "re3")),
+    ),
+    curves=("eval/success",),
+    seeds=5,
+    quick_seeds=1,
+    quick_steps=10_000,
+    groups=task_groups("grid", METHODS),
+    transfer=Transfer("eval/success", scale("grid"), {"grid": family("grid", METHODS)}, SCRATCH, TOTAL, THRESHOLD),
+)  # fmt: skip
