@@ -42,7 +42,7 @@ from selfplay.studies.transfer_runs import (
 PRETRAINED = ("icm", "rnd", "noveld", SELF_PLAY, CURIOUS)
 METHODS = {
     "grid": (SCRATCH, TOTAL, RANDOM, *PRETRAINED, f"{SELF_PLAY}+critic", "noveld+frozen"),
-    "mujoco": (SCRATCH, TOTAL, RANDOM, *PRETRAINED, f"{SELF_PLAY}+critic", "noveld+critic", "noveld+frozen"),
+    "mujoco": (SCRATCH, TOTAL, RANDOM, *PRETRAINED, f"{SELF_PLAY}+critic", "noveld+critic"),
 }
 FEW_SHOT, THRESHOLD = 0.1, 0.5
 END, ALONG, ZERO_SHOT = "score at the end", "score, all along", "zero-shot score"

@@ -68,20 +68,23 @@ GRID = Worlds(
 
 MUJOCO = Worlds(
     prefix="mujoco",
-    tasks={"PointMaze-Open": 0.2, "PointMaze-U": 0.1, "PointMaze-Large": 0.05, "Corridor": 0.05},
-    pretrained_on="PointMaze-Medium",
+    tasks={"PointMaze-Open": 0.2, "PointMaze-U": 0.1, "PointMaze-Medium": 0.05, "Corridor": 0.05},
+    pretrained_on="PointMaze-Large",
     before=250_000,
     steps=80_000,
-    common={"eval_episodes": "32"},
-    bonus={"eval_episodes": "0", "num_envs": "128", "rollout_steps": "32", **PPO},
+    common={
+        "num_envs": "64", "rollout_steps": "32", "eval_episodes": "32", "ppo.minibatch_size": "512", "ppo.epochs": "4",
+        "ppo.learning_rate": "0.001",
+    },
+    bonus={"num_envs": "128", "eval_episodes": "0", **PPO},
     learning=LEARNING,
     binned=BINS,
     game={"num_envs": "64", "proposals": "0", "eval_goals": "32"},
-    probed={"num_envs": "64", "rollout_steps": "320", "eval_episodes": "64", "coverage": "true"},
-    probe_steps=20_480,
-    after=("PointMaze-Large", "Corridor"),
+    probed={"rollout_steps": "512", "eval_episodes": "64", "coverage": "true"},
+    probe_steps=32_768,
+    after=("PointMaze-Medium", "Corridor"),
     inherited={"ppo.log_std": "-0.5"},
-)
+)  # fmt: skip
 
 FAMILIES = {"grid": GRID, "mujoco": MUJOCO}
 
