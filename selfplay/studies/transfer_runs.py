@@ -70,7 +70,7 @@ MUJOCO = Worlds(
     prefix="mujoco",
     tasks={"PointMaze-Open": 0.2, "PointMaze-U": 0.1, "PointMaze-Medium": 0.05, "Corridor": 0.05},
     pretrained_on="PointMaze-Large",
-    before=250_000,
+    before=150_000,
     steps=80_000,
     common={
         "num_envs": "64", "rollout_steps": "32", "eval_episodes": "32", "ppo.minibatch_size": "512", "ppo.epochs": "4",

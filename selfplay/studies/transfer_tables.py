@@ -146,7 +146,10 @@ def _lists(held: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> list[str
 
 
 def _tables(found: Found, declared: Transfer, results: Results, study: Study) -> dict[str, list[Row]]:
-    rows = {row["method"]: row for row in compare.aggregates(found.table)}
+    rows = compare.aggregates(found.table)
+    if found.total is not None:
+        alone = Table({declared.total: found.total}, found.table.tasks, True)
+        rows += compare.aggregates(alone)
     steps = found.table.steps[found.table.tasks[0]][-1]
     against = compare.against(found.table, declared.baseline, found.family.few_shot * steps)
     for row in against:
@@ -155,13 +158,23 @@ def _tables(found: Found, declared: Transfer, results: Results, study: Study) ->
             row[f"IQM difference to `{declared.total}`"] = difference(end, found.total, iqm)
             row[f"P(better than `{declared.total}`)"] = improvement(end, found.total)
     tables: dict[str, list[Row]] = {
-        "Scores at the end": list(rows.values()),
+        "Scores at the end": rows,
         f"Against `{declared.baseline}`, of as many downstream steps": against,
-        f"Env steps to a score of {declared.threshold:g}": compare.times(found.table, declared.threshold),
+        f"Env steps to a score of {declared.threshold:g}": _times(found.table, declared.threshold),
     }
     if retained := _retained(found.family, declared, results, study):
         tables["What was learnt in pretraining, before and after"] = retained
     return tables
+
+
+def _times(table: Table, threshold: float) -> list[Row]:
+    """A row for each method: on each task the median over its runs, and how many of them ever got there."""
+    rows: dict[str, Row] = {}
+    for one in compare.times(table, threshold):
+        (median,) = (value for value in one.values() if isinstance(value, Estimate))
+        row = rows.setdefault(one["method"], {"method": one["method"]})
+        row[f"{one['task']} ↓"], row[f"{one['task']}: reached"] = median, one["reached"]
+    return list(rows.values())
 
 
 def _retained(family: Family, declared: Transfer, results: Results, study: Study) -> list[Row]:
