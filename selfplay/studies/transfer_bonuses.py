@@ -1,8 +1,8 @@
 """What is each of the ten bonuses worth as pretraining? `transfer` in grids, for all of them, with fewer seeds.
 
-Five pretrained policies, a run on each task of each. Only what comes before is shown: nothing is claimed of arms that
-`transfer` has as well, and of the others only that the three which lead farther than chance in `coverage` (E3B, RIDE,
-counts) are worth more than learning from scratch, and the rest not. About 45 minutes on two cores.
+Five pretrained policies a bonus, and a run on each task of each. Nothing is claimed here of the three that `transfer`
+has; of the others, that E3B, RIDE and counts, which lead farther than chance in `coverage`, are worth more than
+learning from scratch, and the rest not. About half an hour on two free cores.
 """
 
 from __future__ import annotations
