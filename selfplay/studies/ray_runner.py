@@ -61,8 +61,9 @@ def run_tasks_on_ray(
             while (task := waiting.take()) is not None:
                 running[train.remote(_absolute(task, threads, checkpoint_seconds))] = task
             for answer in ray.wait(list(running), timeout=_POLL)[0] if running else ():
-                waiting.over(running[answer])
-                report(running.pop(answer), _why(ray, answer))
+                task, why = running.pop(answer), _why(ray, answer)
+                waiting.over(task, why is None)
+                report(task, why)
             for stranded, why in waiting.stranded():
                 report(stranded, why)
         for answer in running:

@@ -96,6 +96,8 @@ def _arms(study: Study, results: Results, found: Intervals) -> list[str]:
         "bound. Ratios and differences are those of these means, with all arms resampled by the same seeds where they "
         "have the same."
     )
+    if study.nested > 1:
+        words += f" {study.nested} seeds after another begin with the same first run, and are drawn together."
     measures = [f"{m.name}: `{m.tag}`, {m.how}" + (f", {m.unit}" if m.unit else "") for m in study.measures]
     return ["## Arms", table, words, *_list(measures)]
 

@@ -103,10 +103,11 @@ class _Pool:
                 if self._lost[task.name] < _TRIES:
                     self._waiting.again(task)
                     continue
-            self._waiting.over(task)
+            why = f"{lost} ({_TRIES} times)" if lost else answer.get("error") if answer else None
+            self._waiting.over(task, why is None)
             if task is self._first:
                 self._first = None
-            self._report(task, f"{lost} ({_TRIES} times)" if lost else answer.get("error") if answer else None)
+            self._report(task, why)
 
     def close(self) -> None:
         """End every process; those that are still training save first, side by side."""

@@ -21,10 +21,14 @@ STUDY = Study(
     arms=tuple(task_arms("grid", METHODS)),
     measures=TASK_MEASURES,
     claims=(
-        *(claim(f"{bonus} teaches what helps", ALONG, f"grid.{bonus}", "grid.scratch", ">= 0.05")
-          for bonus in ("e3b", "ride", "counts")),
-        *(claim(f"{bonus} does not", ALONG, f"grid.{bonus}", "grid.scratch", "<= 0.05")
-          for bonus in ("forward", "disagreement", "ama", "re3")),
+        *(
+            claim("grid", f"{bonus} is worth more than scratch, all along", ALONG, bonus, SCRATCH, ">= 0.05")
+            for bonus in ("e3b", "ride", "counts")
+        ),
+        *(
+            claim("grid", f"{bonus} is not worth more than scratch, all along", ALONG, bonus, SCRATCH, "<= 0.05")
+            for bonus in ("forward", "disagreement", "ama", "re3")
+        ),
     ),
     curves=("eval/success",),
     seeds=5,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from selfplay.studies.noisy_tv_mujoco import BINS, LEARNING, PPO
+from selfplay.studies.noisy_tv_mujoco import BINS, LEARNING
 from selfplay.studies.study import Arm, Run
 
 SCRATCH, TOTAL, RANDOM = "scratch", "scratch-total", "random-encoder"
@@ -21,9 +21,9 @@ class Worlds:
     tasks: environment -> share of episodes that an untrained policy solves, what counts as 0 (of seed 100; of 2048
         episodes in grids, 512 in mazes).
     pretrained_on, before, steps: the world of pretraining, its env steps, and those of each task.
-    common: settings of all runs with one learner.  bonus, game: of pretraining with a bonus, by self-play.
-    binned: of bonuses that tell states apart.  probed: of the runs that see what became of pretraining.
-    after: the tasks after which they look.
+    common: settings of all runs with one learner.  game: of self-play.
+    learning, binned: of bonuses that learn, and of those that tell states apart.
+    probed, probe_steps: of the runs that see what became of pretraining.  after: the tasks after which they look.
     inherited: what a run that begins with Bob has from him, as his settings say it.
     """
 
@@ -33,7 +33,6 @@ class Worlds:
     before: int
     steps: int
     common: Mapping[str, str]
-    bonus: Mapping[str, str]
     learning: Mapping[str, str]
     game: Mapping[str, str]
     probed: Mapping[str, str]
@@ -56,7 +55,6 @@ GRID = Worlds(
     before=1_000_000,
     steps=300_000,
     common={**_SEEN, "num_envs": "256", "rollout_steps": "32", "ppo.minibatch_size": "1024", "eval_episodes": "64"},
-    bonus={"eval_episodes": "0"},
     learning={},
     game={
         **_SEEN, "num_envs": "128", "proposals": "0", "eval_goals": "64", "alice.minibatch_size": "1024",
@@ -77,7 +75,6 @@ MUJOCO = Worlds(
         "num_envs": "64", "rollout_steps": "32", "eval_episodes": "32", "ppo.minibatch_size": "512", "ppo.epochs": "4",
         "ppo.learning_rate": "0.001",
     },
-    bonus={"num_envs": "128", "eval_episodes": "0", **PPO},
     learning=LEARNING,
     binned=BINS,
     game={"num_envs": "64", "proposals": "0", "eval_goals": "32"},
@@ -93,8 +90,9 @@ FAMILIES = {"grid": GRID, "mujoco": MUJOCO}
 def pretraining(worlds: Worlds, method: str) -> Run:
     """The run that those of `method` begin with: a bonus alone, self-play, or nothing learnt ("random")."""
     env = worlds.env(worlds.pretrained_on)
+    unseen = {**worlds.common, "eval_episodes": "0"}
     if method == "random":
-        return Run("random", env, 1, {**worlds.common, "eval_episodes": "0"})
+        return Run("random", env, 1, unseen)
     if method == SELF_PLAY:
         return Run("alice-bob", env, worlds.before, worlds.game)
     if method == CURIOUS:
@@ -103,7 +101,7 @@ def pretraining(worlds: Worlds, method: str) -> Run:
     if method in ("counts", "noveld", "ride"):
         chosen = {**chosen, **worlds.binned}
     settings = {f"bonus.{method}.{key}": value for key, value in chosen.items()}
-    return Run(method, env, worlds.before, {**worlds.common, **worlds.bonus, "rewards": f"{method}=1", **settings})
+    return Run(method, env, worlds.before, {**unseen, "rewards": f"{method}=1", **settings})
 
 
 def downstream(worlds: Worlds, method: str, task: str) -> Run:

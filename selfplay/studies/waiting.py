@@ -15,7 +15,7 @@ class Waiting:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = deque(tasks)
         self._in_hand: set[Path] = set()
-        self._done: set[Path] = set()  # what was found finished stays so
+        self._done: set[Path] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -34,9 +34,11 @@ class Waiting:
         self._in_hand.discard(task.folder)
         self._tasks.appendleft(task)
 
-    def over(self, task: Task) -> None:
-        """`task` was in hand and is over, well or not."""
+    def over(self, task: Task, well: bool) -> None:
+        """`task` was in hand and is over. A disk that several machines share may not show at once that it is there."""
         self._in_hand.discard(task.folder)
+        if well:
+            self._done.add(task.folder)
 
     def stranded(self) -> list[tuple[Task, str]]:
         """Those that wait for what is neither finished, nor in hand, nor waiting: they wait no more. And why."""

@@ -91,21 +91,18 @@ def test_who_waits_for_a_run_begins_when_it_is_finished(tmp_path):
     waiting.again(first)
     assert waiting.take() is first
     (first.folder / "checkpoints" / "step_000000512").mkdir(parents=True)
-    assert waiting.take() is None  # it may still be writing
-    waiting.over(first)
+    assert waiting.take() is None  # it may still be writing, whatever is there
+    waiting.over(first, well=True)
     assert waiting.take() is second
     assert waiting.stranded() == []
-    waiting.over(second)  # it failed
+    waiting.over(second, well=False)
     assert [(task, why) for task, why in waiting.stranded()] == [
         (third, "second/s0, which it begins with, is not finished")
     ]
     assert len(waiting) == 0
 
 
-def test_shared_beginnings_run_fail_and_are_taken_up(tmp_path, monkeypatch):
-    """What begins with a run that failed fails by name, the rest is there, and the same command mends it."""
-    path = tmp_path / "tiny.py"
-    path.write_text(f"""
+SHARED = f"""
 from selfplay.studies.reductions import Last
 from selfplay.studies.study import Arm, Measure, Run, Study
 S = {SMALL!r}
@@ -113,24 +110,48 @@ def begun(steps): return Run("ppo", "{BEGUN.env}", steps, S)
 def arm(name, first): return Arm(name, Run("finetune", "{BEGUN.env}", 256, S, first))
 STUDY = Study("tiny", "Does it run?", (arm("a", begun(256)), arm("b", begun(512)), arm("c", begun(256))),
               (Measure("success", "eval/success", Last()),), seeds=1)
-""")
-    folder = tmp_path / "here"
+"""
+
+
+def run(path, folder, *options):
+    return CliRunner().invoke(main, ["study", str(path), "--dir", str(folder), *options])
+
+
+def test_shared_beginnings_run_fail_and_are_taken_up(tmp_path, monkeypatch):
+    """What begins with a run that failed fails by name, the rest is there, and the same command mends it."""
+    path, folder = tmp_path / "tiny.py", tmp_path / "here"
+    path.write_text(SHARED)
     monkeypatch.setattr(runner, "Worker", Here)
-    declared = find_study(str(path))
-    lost, kept = (task.begins for task in tasks(declared, folder)[:2])
+    lost, kept = (task.begins for task in tasks(find_study(str(path)), folder)[:2])
     lost.folder.mkdir(parents=True)
     with FileLock(lost.folder / "lock"):
-        done = CliRunner().invoke(main, ["study", str(path), "--jobs", "1", "--dir", str(folder)])
+        done = run(path, folder, "--jobs", "1")
     assert done.exit_code == 1
     assert f"3 of 5 runs failed: {lost.name}, a/s0, c/s0" in done.stderr
     assert f"a/s0 failed: {lost.name}, which it begins with, is not finished" in done.stderr
     assert finished(kept)
-    again = CliRunner().invoke(main, ["study", str(path), "--jobs", "1", "--dir", str(folder)])
+    again = run(path, folder, "--jobs", "1")
     assert again.exit_code == 0, again.output
     assert "1/4 runs were finished before" in again.stderr
     parents = [json.loads((folder / arm / "s0" / "config.json").read_text())["config"]["parents"] for arm in "abc"]
     assert parents[0] == parents[2] != parents[1]
     assert [parent[0]["step"] for parent in parents] == [256, 512, 256]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--jobs", "2"), ("--ray", "local", "--jobs", "2")], ids=["processes", "ray"])
+def test_side_by_side_gives_the_same(options, tmp_path, monkeypatch):
+    """Two of three runs wait for one beginning, and go on when it is there."""
+    if "--ray" in options:
+        pytest.importorskip("ray")
+    path = tmp_path / "tiny.py"
+    path.write_text(SHARED)
+    assert run(path, tmp_path / "two", *options).exit_code == 0
+    monkeypatch.setattr(runner, "Worker", Here)
+    assert run(path, tmp_path / "one", "--jobs", "1").exit_code == 0
+    one, two = (sorted((tmp_path / name).rglob("metrics.jsonl")) for name in ("one", "two"))
+    assert len(one) == len(two) == 5
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
 def test_only_a_fine_tuned_run_begins_with_another():
