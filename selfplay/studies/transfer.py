@@ -26,10 +26,10 @@ with .08 of all goals reached, and 60,000 of PointMaze-Medium, with .66. Nothing
 half to two thirds of what it does alone:
 
     grid    720 runs of 300,000 steps, 7 s; 80 of 1.3 M, 26 s; 50 policies, 30 s; 300 probes, 1.5 s          9,100
-    mazes   720 runs of 80,000 steps, 25 s; 80 of 230,000, 41 s; 30 policies, 15 s, 20 of Bob, 135 s;
-            300 probes, 5 s                                                                                  25,900
+    mazes   720 runs of 80,000 steps, 18 s; 80 of 230,000, 27 s; 30 policies, 15 s, 20 of Bob, 84 s;
+            300 probes, 3.5 s                                                                                18,400
 
-So 2½ to 3 hours on two cores that are free. In mazes two thirds of that are evaluations.
+So 2 to 2½ hours on two cores that are free. In mazes two thirds of that are evaluations.
 """
 
 from __future__ import annotations
