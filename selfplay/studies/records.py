@@ -37,7 +37,7 @@ def _registered_run(run: Run) -> dict[str, Any]:
 def _registered_measure(study: Study, measure: Measure) -> str:
     arms = [arm.name for arm in study.arms if measure.fits(arm)]
     of = "" if len(arms) == len(study.arms) else f" (of {', '.join(arms)})"
-    return f"{measure.tag}: {measure.how}{of}"
+    return f"{measure.tag}: {measure.said}{of}"
 
 
 def read_registered(folder: Path) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ def train(request: dict[str, Any]) -> dict[str, Any]:
             begun = run_training(first["method"], first["env"], steps=first["steps"], overrides=first["overrides"],
                                  run_dir=run_dir.with_name(f"{run_dir.name}-begins"), **common)  # fmt: skip
             run_finetune(begun, request["env"], steps=request["steps"], run_dir=run_dir,
-                         overrides=request["overrides"], **common)  # fmt: skip
+                         overrides=request["overrides"], method=request["method"], **common)  # fmt: skip
     except UserError as error:
         return {"error": one_line(error.message)}
     except SystemExit as stop:
