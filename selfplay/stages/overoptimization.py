@@ -33,6 +33,7 @@ class OveroptimizationStage(FinetuneStage):
     def __init__(self, make_world, config: GridOveroptimizationConfig, seed: int, device: str = "cpu") -> None:
         super().__init__(make_world, config, seed, device)
         self._points = 0
+        self._began_at = -1  # steps at which point 0 was told
         self._pressure: Pressure | None = None
         self._rows = torch.empty(0)
 
@@ -44,12 +45,13 @@ class OveroptimizationStage(FinetuneStage):
         report = super().iterate(progress)
         if self._points == 0 and (self.labelling is None or self.labelling.fitted):
             report.scalars |= self._point(self._measured().reference)
+            self._began_at = self.steps
         return report
 
     def evaluate(self) -> dict[str, float]:
         """The task on fresh episodes, and the next point."""
         scores = super().evaluate()
-        if self._points:
+        if self._points and self.steps != self._began_at:  # one point a line
             measured = self._measured()
             scores |= self._point(action_probabilities(self.learner.policy, self._rows))
             scores["overoptimization/optimum"] = measured.most

@@ -12,7 +12,7 @@ from selfplay.studies.plan import quick
 
 @pytest.mark.slow
 def test_overoptimization_in_small(tmp_path):
-    """Arms of one seed ask the same questions and begin as the same policy; the report has laws, stops and the figure."""
+    """Arms of one seed begin as the same policy; the report has laws, stops and the figure."""
     done = CliRunner().invoke(main, ["study", "overoptimization", "--quick", "--seeds", "1", "--jobs", "1",
                                      "--dir", str(tmp_path)])  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -45,7 +45,7 @@ def test_a_myopic_teacher_says_what_the_perfect_one_says(tmp_path):
 
 
 def test_what_is_compared_differs_in_one_thing_only():
-    """Each teacher from the perfect one by its own settings, each aggregate from the mean by its own; budgets are equal."""
+    """Each teacher from the perfect one by its own setting, each aggregate from the mean; budgets are equal."""
     teachers = find_study("teachers")
     perfect = teachers.arm("oracle").run.overrides
     assert perfect["labels.budget"] == "350"
