@@ -24,6 +24,8 @@ takes, and led to the segments, the leash and the range of β above.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from selfplay.studies.against import Against, AtBest, ScalingLaw, Stopped
 from selfplay.studies.reductions import Fell, Last, Peak
 from selfplay.studies.study import Arm, Claim, Factors, Measure, Run, Study
@@ -66,25 +68,22 @@ def _learnt(factors: Factors) -> bool:
 
 
 def _of(way: str) -> tuple[Measure, ...]:
-    gold, unit = _tag(way, "gold"), "share of the optimum"
-    form = "bon" if way == "bon" else "rl"
-    laws = tuple(
-        Measure(f"{name} of {what}, {way}", _tag(way, what), ScalingLaw(form, coefficient), "per √nat", "neither",
-                _learnt, _tag(way, "d"))
-        for what in ("gold", "proxy") for name, coefficient in (("α", "alpha"), ("β", "beta"))
-    )  # fmt: skip
+    gold, unit, d = _tag(way, "gold"), "share of the optimum", _tag(way, "d")
+    form: Literal["bon", "rl"] = "bon" if way == "bon" else "rl"
+    per = "per nat" if form == "bon" else "per √nat"
     return (
         Measure(f"gold at its peak, {way}", gold, Peak(), unit),
         Measure(f"gold at the end, {way}", gold, Last(), unit),
         Measure(f"gold fell by 5 %, {way}", gold, Fell(0.05), "share of seeds", "down"),
-        Measure(f"KL at the end, {way}", _tag(way, "kl"), Last(), "nats an episode", "neither"),
-        *laws,
+        Measure(f"α of gold, {way}", gold, ScalingLaw(form, "alpha"), "per √nat", "neither", _learnt, d),
+        Measure(f"β of gold, {way}", gold, ScalingLaw(form, "beta"), per, "neither", _learnt, d),
     )
 
 
 SAVED = f"saved by stopping at {NATS:g} nats"
 CHECKED = "gold where the teacher liked it best"
 STOPS = (
+    Measure("KL at the end, rl", _tag("rl", "kl"), Last(), "nats an episode", "neither"),
     Measure(f"gold at {NATS:g} nats, rl", _tag("rl", "gold"), Stopped(NATS), "share of the optimum",
             against=_tag("rl", "kl")),
     Measure(f"gold at {NATS:g} nats, exact", _tag("exact", "gold"), Stopped(NATS), "share of the optimum",
