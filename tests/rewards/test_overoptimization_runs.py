@@ -62,21 +62,23 @@ def stage(**more):
 
 
 def test_the_first_point_is_the_policy_it_began_as_and_the_rest_goes_on():
-    """Paid by the task proxy is gold; a stage that takes up the state of another one tells the same."""
-    first = stage()
-    assert first.evaluate() == {}
+    """A stage that takes up the state of another one tells the same, and gold is what 400 episodes return."""
+    first = stage(eval_episodes="400")
+    assert not any(key.startswith("overoptimization") for key in first.evaluate())
     told = first.iterate(0.0).scalars
     for way in WAYS:
         assert told[f"overoptimization/{way}/kl"] == 0
     golds = [told[f"overoptimization/{way}/gold"] for way in WAYS]
     assert golds[0] == pytest.approx(golds[1])
     assert golds[2] == pytest.approx(golds[0], abs=0.1)  # of 512 episodes
-    second = stage()
+    second = stage(eval_episodes="400")
     second.load_state_dict(first.state_dict())
     for _ in range(2):
         one, other = (each.iterate(0.5).scalars | each.evaluate() for each in (first, second))
         assert one == other
         assert one["overoptimization/rl/kl"] > 0
+        gold = one["overoptimization/rl/gold"] * one["overoptimization/optimum"]
+        assert gold == pytest.approx(one["eval/return"], abs=0.1)  # five standard errors
     assert np.array_equal(first.state_dict()["points"], [3])
 
 
@@ -94,6 +96,8 @@ def test_what_cannot_be_measured_is_refused(overrides, said):
         method_settings("overoptimization", SMALL | overrides)
 
 
-def test_it_is_for_grids():
+def test_it_is_for_grids_and_for_studies(tmp_path):
+    with pytest.raises(UserError, match="method 'overoptimization' begins with a run, and is for studies"):
+        run_training("overoptimization", ENV, steps=1, run_dir=tmp_path / "run")
     with pytest.raises(UserError, match=r"overoptimization is not for mujoco worlds \(expected a world of grid/…\)"):
         method_settings("overoptimization", {}, "mujoco")
