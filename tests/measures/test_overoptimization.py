@@ -10,8 +10,15 @@ from envs.grid.levels import level_spec
 from envs.grid.tabular import TransitionTable
 from selfplay.label.settings import TeacherConfig
 from selfplay.label.teachers import ScriptedTeacher
-from selfplay.measures.overoptimization import Pressure, level_table, reward_table, sampled_returns, win_rate
-from selfplay.measures.soft_optimum import policy_scores
+from selfplay.measures.overoptimization import (
+    Pressure,
+    episode_sums,
+    level_table,
+    reward_table,
+    sampled_returns,
+    win_rate,
+)
+from selfplay.measures.soft_optimum import kl_divergence, policy_scores
 
 ONE = TransitionTable(
     next=np.zeros((1, 2), int), reward=np.array([[[2.0, 0.5]]]), terminated=np.ones((1, 2), bool), start=np.array([0])
@@ -97,6 +104,19 @@ class Sum:
 
     def reward(self, batch):
         return 10.0 * batch.obs[..., 0] + batch.action
+
+
+def test_sums_forwards_are_those_backwards():
+    """Against `policy_scores`, for policies that see the time and that do not."""
+    table, _ = level_table(level_spec("Empty-5x5-v0"), 1, 3)
+    rng = np.random.default_rng(4)
+    for shape in (table.next.shape, table.reward.shape):
+        weights = rng.random(shape) + 0.1, rng.random(table.next.shape) + 0.1
+        policy, reference = (each / each.sum(-1, keepdims=True) for each in weights)
+        scores = policy_scores(table, policy, reference, 0.0, 1.0)
+        kl = kl_divergence(policy, reference)[..., None]
+        found = episode_sums(table, policy, [table.reward, kl, np.ones(1)])
+        assert found == pytest.approx([scores.episode_return, scores.kl_per_episode, scores.length])
 
 
 def test_a_reward_is_written_out_by_state_and_action():
