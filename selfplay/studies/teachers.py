@@ -1,7 +1,7 @@
 """What does it cost that a teacher is not perfect? B-Pref's (Lee et al. 2021, arXiv 2111.03026), each asked as often.
 
 DoorKey-6x6 as in the study "preferences": each run goes on from one that was trained on the task for a while, on a
-short leash, and asks 350 questions, drawn at random. A segment of 25 steps is worth 0, or what DoorKey pays at the
+short leash, and asks 700 questions, drawn at random. A segment of 25 steps is worth 0, or what DoorKey pays at the
 goal, 1 - .9 t/T: mostly between .5 and .95. B-Pref's constants are for returns of some tens; here
 
 - stochastic: β = 3, so that a success of .8 is preferred to nothing with a chance of .92, and one of .9 to one of .8
@@ -12,17 +12,18 @@ goal, 1 - .9 t/T: mostly between .5 and .95. B-Pref's constants are for returns 
 - myopic: γ = .9, as there. DoorKey pays in the last step of a segment or not at all, so that nothing can come of it:
   its runs have to be the perfect teacher's, bit for bit.
 
-"task" goes on with the task's own reward, "nothing" does not learn. The claims and their margins were written before
-anything was run; a short pilot of one seed that the study does not use (100) only told that it runs, and how long.
+"oracle" is the arm "uniform-700" of that study; "task" goes on with the task itself, "nothing" does not learn. The
+claims and their margins were written before anything was run. A pilot of one arm ("skip") with a seed that the study
+does not use (100) told how long it takes, and that with 350 questions the run ends in the middle of the dip that comes
+after the first answers; hence as many as there.
 """
 
 from __future__ import annotations
 
-from selfplay.studies.preferences import ASKING, CONTROLS, LEASH, WORLDS
+from selfplay.studies.preferences import ASKING, CONTROLS, LABELS, LEASH, WORLDS
 from selfplay.studies.reductions import AreaUnderCurve, Last, LateMean
 from selfplay.studies.study import Arm, Claim, Factors, Measure, Run, Study
 
-LABELS = 350
 TEACHERS = {
     "oracle": {},
     "stochastic": {"teacher.beta": "3"},
@@ -53,7 +54,7 @@ def _claims() -> tuple[Claim, ...]:
         return Claim(text, measure, left, right, kind, expected)  # type: ignore[arg-type]
 
     return (
-        between("350 perfect answers make the policy better", RETURN, "oracle", "nothing", "ratio", ">= 1.2"),
+        between(f"{LABELS} perfect answers make the policy better", RETURN, "oracle", "nothing", "ratio", ">= 1.2"),
         between("one mistake in ten costs a twentieth of the return", RETURN, "mistake", "oracle", "ratio", "<= 0.95"),
         between("a temperature errs where little is at stake, and costs less", RETURN, "stochastic", "mistake", "ratio",
                 ">= 1.02"),

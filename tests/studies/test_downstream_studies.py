@@ -48,7 +48,9 @@ def test_what_is_compared_differs_in_one_thing_only():
     """Each teacher from the perfect one by its own setting, each aggregate from the mean; budgets are equal."""
     teachers = find_study("teachers")
     perfect = teachers.arm("oracle").run.overrides
-    assert perfect["labels.budget"] == "350"
+    same = find_study("preferences").arm("DoorKey-6x6.uniform-700").run
+    assert {**perfect, "queries.method": "uniform"} == same.overrides
+    assert teachers.arm("oracle").run.begins == same.begins
     for arm in teachers.arms:
         run = arm.run
         assert run.begins == teachers.arm("oracle").run.begins
