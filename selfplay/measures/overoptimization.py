@@ -114,7 +114,7 @@ def episode_sums(table: TransitionTable, policy: np.ndarray, gains: Sequence[np.
     """
     shape = table.reward.shape
     policy, paid = np.broadcast_to(policy, shape), [np.broadcast_to(gain, shape) for gain in gains]
-    here = np.bincount(table.start, minlength=shape[1]) / len(table.start)
+    here: np.ndarray = np.bincount(table.start, minlength=shape[1]) / len(table.start)
     sums = np.zeros(len(paid))
     for t in range(shape[0]):
         chance = here[:, None] * policy[t]
