@@ -62,19 +62,30 @@ class Pressure:
         """The largest gold return, mean over starts, of what the reference ever does."""
         return soft_optimum(self.gold, self.reference, 0.0, 1.0).objective
 
+    @cached_property
+    def scale(self) -> float:
+        """The proxy's standard deviation over the steps of the reference; 1 where it is the same at all of them."""
+        gains = self.proxy.reward, self.proxy.reward**2, np.ones(1)
+        first, second, length = map(float, episode_sums(self.gold, self.reference, gains))
+        variance = second / length - (first / length) ** 2
+        return variance**0.5 if variance > 1e-12 else 1.0
+
     def of_policy(self, policy: np.ndarray) -> Point:
         """Any policy, float [S, A] or [H, S, A]: exactly."""
         kl, proxy, length, gold = self._sums(policy)
         return Point(kl, proxy / length, gold / self.most)
 
     def on_leash(self, beta: float) -> Point:
-        """The best policy of all for (proxy - β · KL) per step, β in proxy per nat; it may see the time. Exactly.
+        """The best policy of all for (proxy - β · KL) per step; it may see the time. Exactly.
+
+        beta: β in deviations of the proxy per nat (`scale`), so that it means the same for every proxy.
 
         A ratio N / D is largest where max N - ρD = 0; ρ ← N / D of the best policy for ρ comes there from below, ever
         faster (Dinkelbach 1967, Management Science 13, 492-498).
         """
         if np.isinf(beta):
             return self.of_policy(self.reference)
+        beta *= self.scale
         rate, policy = -np.inf, self.reference
         for _ in range(_MOST_ROUNDS):
             kl, proxy, length, _ = self._sums(policy)

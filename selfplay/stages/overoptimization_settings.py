@@ -16,7 +16,9 @@ class PressureConfig(BaseModel):
     points: int = Field(20, ge=2, description="K, the point of the hardest optimisation; later ones repeat it")
     best_of: int = Field(1024, ge=2, description="n of best-of-n at point K; n^(k/K) before it")
     episodes: int = Field(131_072, ge=2, description="episodes that these are taken from, at least n")
-    first_beta: float = Field(300.0, gt=0, description="β of the exact optimum on a leash at point 1, proxy per nat")
+    first_beta: float = Field(
+        300.0, gt=0, description="β of the exact optimum on a leash at point 1, deviations per nat"
+    )
     last_beta: float = Field(0.3, gt=0, description="β at point K; falls by a constant factor in between")
     last_leash: float = Field(0.001, gt=0, description="β of the learner's own leash at the end, from leash.beta on")
     checks: int = Field(50, ge=1, description="questions a point to the teacher: an episode of now, or of the start?")

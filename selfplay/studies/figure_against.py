@@ -30,6 +30,8 @@ def draw_against(path: Path, study: Study, results: Results) -> None:
     figure = Figure(figsize=shape, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(rows), len(study.arms), sharex="row", sharey="row", squeeze=False)
+    for axis, arm in zip(panels[0], study.arms, strict=True):
+        axis.set_title(arm.name, fontsize=9)
     for line, (one, tag) in zip(panels, rows, strict=True):
         for k, (axis, arm) in enumerate(zip(line, study.arms, strict=True)):
             x, y = results.curves[one.x][arm.name], results.curves[tag][arm.name]
@@ -45,7 +47,5 @@ def draw_against(path: Path, study: Study, results: Results) -> None:
             axis.xaxis.set_major_locator(MaxNLocator(4))
             axis.yaxis.set_major_locator(MaxNLocator(4))
             axis.set_xlabel(one.x_label or one.x, fontsize=7)
-            if line is panels[0]:
-                axis.set_title(arm.name, fontsize=9)
         line[0].set_ylabel("\n".join(tag.split("/", 1)), fontsize=7)
     figure.savefig(path, dpi=_DPI)

@@ -40,8 +40,13 @@ def test_nothing_is_optimised_at_first():
 
 
 def test_on_a_leash_by_hand():
-    """β = ½: π(right) = σ(1 / ½) = .880797; KL = ln 2 - H(.880797) = .693147 - .365335 = .327812."""
-    kl, proxy, gold = pressure().on_leash(0.5)
+    """The proxy's deviation is ½, so 1 is β = ½: π(right) = σ(1 / ½) = .880797; KL = ln 2 - .365335 = .327812.
+
+    Ten times the proxy is the same policy.
+    """
+    kl, proxy, gold = pressure().on_leash(1.0)
+    larger = Pressure(ONE, 10 * PROXY + 3, np.array([[0.5, 0.5]]), 10, seed=0).on_leash(1.0)
+    assert larger == pytest.approx((kl, 10 * proxy + 3, gold))
     assert kl == pytest.approx(0.327812, abs=1e-5)
     assert proxy == pytest.approx(0.880797, abs=1e-6)
     assert gold == pytest.approx((0.119203 * 2 + 0.880797 * 0.5) / 2, abs=1e-6)
