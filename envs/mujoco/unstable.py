@@ -25,27 +25,29 @@ def step_or_cut(
 
     UnstablePhysicsError where it blew up in an episode that `begin` (bool [N]) begins: that is no matter of chance.
     """
-    asked = np.ones(engine.num_envs, bool) if ids is None else np.isin(np.arange(engine.num_envs), ids)
-    bad = engine.absurd() & ~begin & asked
+    bad = engine.absurd(ids) & ~begin
     lost, why = bad.copy(), engine.blame(bad)
-    while (left := asked & ~lost).any():
+    left = np.flatnonzero(~bad) if ids is None else ids[~bad[ids]]
+    while len(left):
         try:
-            before = engine.step(actions, begin, None if left.all() else np.flatnonzero(left))
+            before = engine.step(actions, begin, None if len(left) == engine.num_envs else left)
             break
         except UnstablePhysicsError as error:
             if begin[error.ids].any():
                 raise
             lost[error.ids] = True
+            left = left[~lost[left]]
             why = why or str(error).partition(";")[0]
     else:
         before = engine.state.take(slice(None))
-    absurd = engine.absurd() & left
-    why = why or engine.blame(absurd, after=True)
-    engine.state.put(absurd, before.take(absurd))
+    absurd = engine.absurd(left)
+    if absurd.any():
+        why = why or engine.blame(absurd, after=True)
+        engine.state.put(absurd, before.take(absurd))
+        lost |= absurd
     if bad.any():
         engine.begin(np.flatnonzero(bad))
         before.put(bad, engine.state.take(bad))
-    lost |= absurd
     engine.state.steps[lost] += 1
     return before, lost, why
 

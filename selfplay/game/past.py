@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -25,6 +24,8 @@ class Past:
     def __init__(self, player: Learner, seed: int) -> None:
         self.player = player
         self._rng = np.random.default_rng(seed)
+        spaces = player.observation_space, player.action_space
+        self._actor = Learner(*spaces, player.config, player.streams, seed, player.device)  # who never learns
         self._pool: list[dict[str, Tensor]] = []
         self._seen = 0
         self.keep()
@@ -37,21 +38,20 @@ class Past:
             policy = {name: tensor.detach().clone() for name, tensor in self.player.policy.state_dict().items()}
             self._pool[place : place + 1] = [policy]
 
-    @contextmanager
-    def playing(self) -> Iterator[None]:
-        """Inside, the player acts by a policy drawn from the pool; afterwards by its own again."""
-        policy = self.player.policy
-        own = {name: tensor.detach().clone() for name, tensor in policy.state_dict().items()}
-        policy.load_state_dict(self._pool[int(self._rng.integers(len(self._pool)))])
-        try:
-            yield
-        finally:
-            policy.load_state_dict(own)
+    def draw(self) -> Learner:
+        """Somebody who acts by a policy drawn from the pool, until the next draw."""
+        self._actor.policy.load_state_dict(self._pool[int(self._rng.integers(len(self._pool)))])
+        return self._actor
 
     def state_dict(self) -> dict[str, Tensor | np.ndarray]:
-        """The pool, how many were offered to it, and the random stream."""
+        """The pool, how many were offered to it, and the random streams of draws and of actions."""
         pool = {f"{k}.{name}": tensor.cpu() for k, one in enumerate(self._pool) for name, tensor in one.items()}
-        return {**pool, "seen": np.array(self._seen, np.int64), "rng": rng_state(self._rng)}
+        return {
+            **pool,
+            "seen": np.array(self._seen, np.int64),
+            "rng": rng_state(self._rng),
+            "actions": self._actor.generator.get_state(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Tensor | np.ndarray]) -> None:
         """Go on from `state_dict`."""
@@ -62,3 +62,4 @@ class Past:
             for k in range(min(self._seen, POOL))
         ]
         set_rng_state(self._rng, np.asarray(state["rng"]))
+        self._actor.generator.set_state(torch.as_tensor(state["actions"]))

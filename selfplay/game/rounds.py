@@ -96,10 +96,9 @@ class Game(Generic[F]):
         field.generate(everyone)
         before_alice, start = field.snapshot(), field.achieved()
         limits = np.full(n, config.alice_limit)
-        own = alice = self._alice.play(self._present, start, limits, check_goal=False)
-        if self._past is not None:
-            with self._past.playing():
-                alice = own.joined(self._alice.play(~self._present, start, limits, check_goal=False))
+        rival = None if self._past is None else (self._past.draw(), ~self._present)
+        alice = self._alice.play(np.ones(n, bool), start, limits, check_goal=False, rival=rival)
+        own = alice if rival is None else alice.only(self._present)
         end = field.achieved()
         proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died & ~alice.lost
         if config.mode == "repeat":

@@ -48,12 +48,17 @@ class Turn:
         """bool [T, N]: the rows that were played."""
         return np.arange(len(self.action))[:, None] < self.decisions
 
-    def joined(self, other: Turn) -> Turn:
-        """This turn and `other`, which the same `TurnPlayer` played right behind it in other worlds, as one."""
-        longer = self if len(self.action) >= len(other.action) else other  # both are views of the same buffers
-        sums = {name: getattr(self, name) + getattr(other, name) for name in ("decisions", "steps", "task_return")}
-        flags = ("stopped", "solved", "died", "finished", "truncated", "lost")
-        return replace(longer, **sums, **{name: getattr(self, name) | getattr(other, name) for name in flags})
+    def only(self, worlds: np.ndarray) -> Turn:
+        """The turn as if it had been played in `worlds` (bool [N]) alone."""
+        decisions = np.where(worlds, self.decisions, 0)
+        t = int(decisions.max(initial=0))
+        rows = ("action", "given", "log_prob", "value", "task_reward", "state")
+        counts = ("steps", "stopped", "solved", "died", "finished", "truncated", "lost", "task_return")
+        return replace(
+            self, obs=self.obs[: t + 1], decisions=decisions,
+            **{name: getattr(self, name)[:t] for name in rows},
+            **{name: np.where(worlds, getattr(self, name), 0).astype(getattr(self, name).dtype) for name in counts},
+        )  # fmt: skip
 
     def transitions(self, reward: np.ndarray, truncated: np.ndarray | None = None) -> Transitions:
         """The turn as a batch with `reward` [T, N] as its task reward.
@@ -111,6 +116,7 @@ class TurnPlayer:
         check_goal: bool,
         end_on_task: bool = False,
         deterministic: bool = False,
+        rival: tuple[Learner, np.ndarray] | None = None,
     ) -> Turn:
         """Play worlds `active` (bool [N]) for at most `limits` [N] environment steps each.
 
@@ -118,6 +124,7 @@ class TurnPlayer:
         check_goal: end the turn, solved, once `desired` is reached; looked at before the first action too.
         end_on_task: end the turn when the world's own task is completed, or its time is over. Otherwise the world
             plays on: in self-play the task means nothing. A death or a lost world always ends the turn.
+        rival: somebody of the same spaces who decides in the learner's stead, and in which worlds (bool [N]).
         """
         field, n = self.field, self.field.num_envs
         steps, decisions = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -133,14 +140,13 @@ class TurnPlayer:
         self._state[0] = 0
         t = 0
         while len(ids):
-            obs = self._obs[t] if len(ids) == n else self._obs[t, ids]
-            act = self.learner.act(obs, torch.from_numpy(self._state[t, ids]), deterministic=deterministic)
-            if self.learner.memory:
-                self._state[t + 1, ids] = act.state.cpu().numpy()
-            self._log_prob[t, ids] = act.log_prob.cpu().numpy()
-            self._value[t, ids] = act.value.cpu().numpy()
-            chosen = act.action.cpu().numpy()
-            self._action[t, ids] = chosen
+            if rival is None:
+                self._decide(self.learner, t, ids, deterministic)
+            else:
+                theirs = rival[1][ids]
+                self._decide(self.learner, t, ids[~theirs], deterministic)
+                self._decide(rival[0], t, ids[theirs], deterministic)
+            chosen = self._action[t, ids]
             self._reward[t, ids] = 0
             decisions[ids] += 1
             stops = self.moves.stops(chosen)
@@ -190,3 +196,15 @@ class TurnPlayer:
             lost=lost,
             task_return=task_return,
         )
+
+    def _decide(self, learner: Learner, t: int, ids: np.ndarray, deterministic: bool) -> None:
+        """Write what `learner` does in worlds `ids` (int [M], sorted) at row t."""
+        if not len(ids):
+            return
+        obs = self._obs[t] if len(ids) == self.field.num_envs else self._obs[t, ids]
+        act = learner.act(obs, torch.from_numpy(self._state[t, ids]), deterministic=deterministic)
+        if learner.memory:
+            self._state[t + 1, ids] = act.state.cpu().numpy()
+        self._log_prob[t, ids] = act.log_prob.cpu().numpy()
+        self._value[t, ids] = act.value.cpu().numpy()
+        self._action[t, ids] = act.action.cpu().numpy()

@@ -59,7 +59,7 @@ class LabelConfig(BaseModel):
 
     budget: int = Field(500, ge=1, le=1_000_000, description="questions in all; also --labels N")
     first: float = Field(0.25, ge=0, le=1, description="share of them that is asked before the first update")
-    warmup: int = Field(1, ge=1, description="rollouts before the first update that these are about")
+    warmup: int = Field(4, ge=1, description="rollouts before the first update that these are about")
     until: float = Field(0.9, gt=0, le=1, description="share of the run after which all are asked")
     session: int = Field(
         50,

@@ -17,7 +17,7 @@ class PreferenceConfig(BonusConfig):
         description="whether the return of this reward ends with the episode; if not, a constant for every step, which "
         "comparisons hardly tell, changes nothing",
     )
-    rescale: bool = Field(False, description="divide the reward by the running deviation of its discounted sum")
+    rescale: bool = Field(True, description="divide the reward by the running deviation of its discounted sum")
     action: bool = Field(True, description="whether the reward of a step depends on its action")
     next_obs: bool = Field(False, description="whether the reward of a step depends on what it leads to")
     members: int = Field(5, ge=1, description="K, models in the ensemble")

@@ -3,11 +3,11 @@
 Two mazes and a block to be pushed. No arm is paid by the task. The payoff is that of 2017 (arXiv 1703.05407); as in
 OpenAI 2021 (arXiv 2101.04882) Bob clones Alice's way where he failed, and past Alices play in a quarter of the worlds.
 He is tested on goals that nobody proposed, drawn uniformly over a maze, or as BlockPush draws its own; how good he is
-before he has learnt anything is the arm `still`, where neither player ever learns. Of the others each changes one
-thing: `no-past` has no past Alices, `random-alice` an Alice who never learns, `no-clone` no cloning; in PointMaze-U
-also `opposed`, where Alice earns all that Bob pays, and `far-sighted`, an Alice with Bob's discount. Settings were
-chosen in PointMaze-U on seed 0, where what is claimed of the last two was seen, without past Alices, before it was
-registered.
+before he has learnt anything is the arm `still`, where neither player ever learns, and which is short. In
+`random-alice` she never learns. PointMaze-U has four more arms, each of which changes one thing: `no-past` has no past
+Alices, `no-clone` no cloning, in `opposed` Alice earns all that Bob pays, `far-sighted` is an Alice with Bob's
+discount. Settings were chosen in PointMaze-U on seed 0, where what is claimed of the last two was seen, without past
+Alices, before it was registered.
 
 Forgetting is how far his success on uniform goals, which ask for what any Alice ever asked for, ends below its best.
 Figures of Alice's goals are of the present one, who plays in three quarters of the worlds where there are past ones:
@@ -24,18 +24,20 @@ WORLDS = {  # world -> budget in env steps of both players
     "PointMaze-Medium": 2_000_000,
     "BlockPush": 4_000_000,
 }
+FROZEN = {"alice.learning_rate": "0", "bob.learning_rate": "0", "game.clone": "0"}
 GAMES: dict[str, dict[str, str]] = {
     "self-play": {},
-    "no-past": {"game.past_share": "0"},
     "random-alice": {"alice.learning_rate": "0"},
-    "no-clone": {"game.clone": "0"},
-    "still": {"alice.learning_rate": "0", "bob.learning_rate": "0", "game.clone": "0"},
+    "still": FROZEN,
 }
 IN_ONE_MAZE: dict[str, dict[str, str]] = {
+    "no-past": {"game.past_share": "0"},
+    "no-clone": {"game.clone": "0"},
     "opposed": {"game.payoff": "opposed"},
     "far-sighted": {"alice.gamma": "0.995"},
 }
 MAZE = "PointMaze-U"
+STILL = 100_000
 SETTINGS = {"eval_goals": "512"}
 FORGOTTEN = "forgotten"
 SUCCESS, REACHES, SOON = "success on uniform goals", "reaches nine goals of ten", "steps to success .9"
@@ -43,7 +45,8 @@ COVERAGE, DIFFICULTY = "ways that Alice asks for", "difficulty of Alice's late g
 
 
 def _arm(world: str, game: str) -> Arm:
-    run = Run("alice-bob", f"mujoco/{world}-v0", WORLDS[world], SETTINGS | (GAMES | IN_ONE_MAZE)[game])
+    steps = STILL if game == "still" else WORLDS[world]
+    run = Run("alice-bob", f"mujoco/{world}-v0", steps, SETTINGS | (GAMES | IN_ONE_MAZE)[game])
     return Arm(f"{world}.{game}", run, {"world": world, "game": game})
 
 
@@ -65,18 +68,16 @@ def _claims(world: str) -> tuple[Claim, ...]:
             f"her goals get harder than a random one's in {world}", DIFFICULTY, own, f"{world}.random-alice", "ratio",
             ">= 1.2",
         ),
-        Claim(
-            f"with past Alices Bob forgets less in {world}", FORGOTTEN, own, f"{world}.no-past", "difference", "< 0",
-            precondition=learns,
-        ),
-        Claim(
-            f"cloning helps in {world}", "success, all along", own, f"{world}.no-clone", "difference", "> 0",
-            precondition=learns,
-        ),
     )  # fmt: skip
 
 
 OF_ONE_MAZE = (
+    Claim(
+        "with past Alices Bob forgets less", FORGOTTEN, f"{MAZE}.self-play", f"{MAZE}.no-past", "difference", "< 0",
+    ),
+    Claim(
+        "cloning helps", "success, all along", f"{MAZE}.self-play", f"{MAZE}.no-clone", "difference", "> 0",
+    ),
     Claim(
         "an Alice paid for Bob's time alone asks for what is far", DIFFICULTY, f"{MAZE}.opposed", f"{MAZE}.self-play",
         "ratio", ">= 1.2",
@@ -112,7 +113,7 @@ STUDY = Study(
     ),
     claims=(*(claim for world in WORLDS for claim in _claims(world)), *OF_ONE_MAZE),
     curves=("eval/zero_shot", "curriculum/difficulty_q50", "curriculum/coverage"),
-    seeds=5,
+    seeds=3,
     quick_seeds=2,
     quick_steps=60_000,
 )

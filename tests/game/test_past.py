@@ -48,15 +48,15 @@ def test_each_is_as_likely_to_be_remembered():
     assert abs(counts / 120 - share).max() < 4.5 * np.sqrt(share * (1 - share) / 120)
 
 
-def test_a_past_policy_acts_inside_and_the_present_one_afterwards():
+def test_a_past_policy_acts_and_the_present_one_is_left_alone():
     learner = player()
     past = Past(learner, 0)
     before = learner.act(torch.zeros(1, 2), deterministic=True).action
     with torch.no_grad():
         learner.policy.policy_head.bias.fill_(3.0)
     now = {name: tensor.clone() for name, tensor in learner.policy.state_dict().items()}
-    with past.playing():
-        assert torch.equal(learner.act(torch.zeros(1, 2), deterministic=True).action, before)
+    assert torch.equal(past.draw().act(torch.zeros(1, 2), deterministic=True).action, before)
+    assert not torch.equal(learner.act(torch.zeros(1, 2), deterministic=True).action, before)
     for name, tensor in learner.policy.state_dict().items():
         assert torch.equal(tensor, now[name]), name
 
@@ -75,9 +75,9 @@ def test_a_pool_that_was_saved_goes_on_as_it_would_have():
             one.keep()
     assert remembered(past) == remembered(twin)
     acting = []
-    for one, whose in ((past, learner), (twin, other)):
-        with one.playing():
-            acting.append(whose.policy.log_std.tolist())
+    for one in (past, twin):
+        rival = one.draw()
+        acting.append((rival.policy.log_std.tolist(), rival.act(torch.zeros(3, 2)).action.tolist()))
     assert acting[0] == acting[1]
 
 
@@ -86,15 +86,20 @@ def test_alice_learns_only_from_what_she_played(env):
     family = env.partition("/")[0]
     stage = build_stage("alice-bob", find_environment(env), method_settings("alice-bob", SMALL, family), 0, "cpu")
     marks = []
-    act = stage.alice.act
 
-    def acts(obs, *args, **options):
-        marks.append((len(obs), stage.alice.policy.policy_head.bias[0].item()))
-        return act(obs, *args, **options)
+    def marking(learner):
+        act = learner.act
+
+        def acts(obs, *args, **options):
+            marks.append((len(obs), learner.policy.policy_head.bias[0].item()))
+            return act(obs, *args, **options)
+
+        return acts
 
     with torch.no_grad():
         stage.alice.policy.policy_head.bias[0] += 0.25  # from here on the present one differs from the pool's
-    stage.alice.act = acts
+    for learner in (stage.alice, stage._past.draw()):
+        learner.act = marking(learner)
     played = stage.game.play()
     assert not played.alice.mask[:, 9:].any()
     assert played.alice.mask[0, :9].all()
