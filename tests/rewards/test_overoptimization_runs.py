@@ -17,8 +17,9 @@ from selfplay.train import run_training
 ENV = "grid/Empty-5x5-v0"
 SMALL = {"levels": "1", "num_envs": "16", "rollout_steps": "100", "eval_episodes": "0", "ppo.minibatch_size": "400",
          "pressure.episodes": "512", "pressure.best_of": "64", "pressure.points": "4"}  # fmt: skip
-ASKING = {"rewards": "preferences=1", "labels.budget": "30", "labels.warmup": "1", "labels.first": "1", "labels.horizon": "10",
-          "labels.short": "drop", "taught.preferences.members": "2", "taught.preferences.epochs": "5"}  # fmt: skip
+ASKING = {"rewards": "preferences=1", "labels.budget": "30", "labels.warmup": "1", "labels.first": "1",
+          "labels.horizon": "10", "labels.short": "drop", "taught.preferences.members": "2",
+          "taught.preferences.epochs": "5"}  # fmt: skip
 WAYS = ("rl", "exact", "bon")
 
 
