@@ -39,12 +39,14 @@ def run_finetune(
     quiet: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     pictures: bool = True,
+    method: str = METHOD,
 ) -> Path:
     """Train on `env` (by default that of `run`) for `steps` steps, beginning with the policy of run folder `run`.
 
     player: "bob" (the default) or "alice" where `run` is a game. overrides: dotted keys of `FinetuneConfig`; the shape
     of the policy and what it sees are those of `run`, and on a leash there is no entropy bonus unless one is given,
-    for it would pull away from the policy to be kept to. The rest as in `selfplay.train.run_training`.
+    for it would pull away from the policy to be kept to. method: "finetune", or another one that goes on so
+    ("overoptimization"). The rest as in `selfplay.train.run_training`.
 
     Returns the run folder, whose `config.json` names the runs it comes from as `parents`, the nearest first.
 
@@ -63,7 +65,7 @@ def run_finetune(
     given = dict(overrides or {})
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
-    settings = finetune_settings(parent, given, parent.family)
+    settings = finetune_settings(parent, given, parent.family, method)
     saved = parent.newest()
     heads = tuple(parse_rewards(settings.rewards)) + ((LEASH,) if settings.leash.first_beta is not None else ())
     begin = None
@@ -77,18 +79,20 @@ def run_finetune(
         def begin(stage: Any) -> None:
             stage.begin(learnt)
 
-    path = run_dir or default_run_dir(f"{METHOD}-{parent.name}", full_name(spec), seed)
+    path = run_dir or default_run_dir(f"{method}-{parent.name}", full_name(spec), seed)
     return run_stage(
-        METHOD, spec, settings, path, steps=steps, seed=seed, device=device, threads=threads, quiet=quiet,
+        method, spec, settings, path, steps=steps, seed=seed, device=device, threads=threads, quiet=quiet,
         checkpoint_seconds=checkpoint_seconds, pictures=pictures,
         lineage={"parents": recorded_parents(path, parent) or parent.lineage(saved)},
         begin=begin,
     )  # fmt: skip
 
 
-def finetune_settings(parent: Parent, overrides: dict[str, str], family: Family) -> FinetuneConfig:
+def finetune_settings(
+    parent: Parent, overrides: dict[str, str], family: Family, method: str = METHOD
+) -> FinetuneConfig:
     """The defaults with what is inherited from `parent`, then `overrides`; UserError for what does not fit."""
-    base: Any = find_method(METHOD).defaults(family)
+    base: Any = find_method(method).defaults(family)
     ppo: dict[str, Any] = {key: getattr(parent.ppo, key) for key in _INHERITED}
     if any(overrides.get(key, "none").lower() not in ("none", "null") for key in ("leash.beta", "leash.target")):
         ppo["entropy"] = 0.0

@@ -184,7 +184,8 @@ def find_parent(path: Path, player: str | None) -> Parent:
     if player is not None:
         raise UserError(f"--player {player}: '{path}' is {config['method']}, which has one player")
     heads = tuple(parse_rewards(settings.rewards))
-    if config["method"] == "finetune" and settings.leash.first_beta is not None:
+    leash = getattr(settings, "leash", None)
+    if leash is not None and leash.first_beta is not None:
         heads = (*heads, LEASH)
     world = world_maker(spec, settings)(1, 0, False)
     return Parent(

@@ -75,6 +75,19 @@ def _finetune(spec: Environment, settings, seed: int, device: str, group: Group)
     return FinetuneStage(world_maker(spec, settings), settings, seed, device, group)
 
 
+def _overoptimization_defaults(family: Family) -> BaseModel:
+    from selfplay.stages.overoptimization_settings import GridOveroptimizationConfig
+
+    return GridOveroptimizationConfig()
+
+
+def _overoptimization(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
+    _alone("overoptimization", group)
+    from selfplay.stages.overoptimization import OveroptimizationStage
+
+    return OveroptimizationStage(world_maker(spec, settings), settings, seed, device)
+
+
 def _alone(method: str, group: Group) -> None:
     """ValueError where a method that cannot be one of several is asked to."""
     if group.size > 1:
@@ -258,10 +271,16 @@ CONTINUATIONS: dict[str, Method] = {
     "finetune": Method(
         "ppo that goes on from the policy of another run: selfplay finetune RUN", _finetune_defaults, _finetune
     ),
+    "overoptimization": Method(
+        "finetune, with proxy and gold reward told exactly by KL: for studies, in a few levels of a small grid",
+        _overoptimization_defaults,
+        _overoptimization,
+        ("grid",),
+    ),
     "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone, FAMILIES),
     "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo, FAMILIES),
 }
-"""Name to method of those that begin with a run or a file, each of which is a command of its own."""
+"""Name to method of those that begin with a run or a file: commands of their own, or what a study makes of a run."""
 
 
 def method_settings(name: str, overrides: Mapping[str, str], family: Family = "grid") -> BaseModel:
@@ -272,6 +291,8 @@ def method_settings(name: str, overrides: Mapping[str, str], family: Family = "g
     from selfplay.config import apply_overrides, keys
 
     method = find_method(name)
+    if family not in method.families and family != "outside":
+        raise UserError(f"{name} is not for {family} worlds (expected a world of {', '.join(method.families)}/…)")
     if family not in method.families:
         raise UserError(
             f"{name} does not play in environments from outside: it sets goals and sets worlds back, which Gymnasium "

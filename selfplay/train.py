@@ -79,7 +79,10 @@ def run_training(
     """
     limit_spinning()
     if method in CONTINUATIONS:
-        begins = "a file: selfplay clone FILE" if method == "clone" else f"a run: selfplay {method} RUN"
+        begins = {
+            "clone": "a file: selfplay clone FILE",
+            "overoptimization": "a run, and is for studies (docs/preferences.md)",
+        }.get(method, f"a run: selfplay {method} RUN")
         raise UserError(f"method '{method}' begins with {begins}")
     try:
         spec = find_environment(env)

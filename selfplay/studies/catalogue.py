@@ -17,9 +17,11 @@ STUDIES: dict[str, str] = {
     "goal-classifier": "selfplay.studies.goal_classifier",
     "noisy-tv": "selfplay.studies.noisy_tv",
     "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
+    "overoptimization": "selfplay.studies.overoptimization",
     "preferences": "selfplay.studies.preferences",
     "reward-hacking": "selfplay.studies.reward_hacking",
     "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
+    "teachers": "selfplay.studies.teachers",
     "transfer": "selfplay.studies.transfer",
     "transfer-bonuses": "selfplay.studies.transfer_bonuses",
 }

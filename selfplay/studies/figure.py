@@ -27,6 +27,7 @@ _DASHES = ("-", "--", ":", "-.")
 _POINTS = 60  # of a learning curve
 _PANELS = 4  # of learning curves side by side
 _FEW = 5  # lines in a panel: with more, the seeds' own lines would hide them
+_WIDE = 8  # measures side by side: more of a single row are drawn below each other
 _DPI = 100
 _OUTLIER = 20.0  # times the upper quartile of |values|: farther out, an axis is logarithmic but for its middle
 
@@ -65,6 +66,9 @@ def draw_measures(path: Path, study: Study, results: Results, intervals: Interva
     censored, at the budget), the average over seeds as a bar and its 95 % interval as a line.
     """
     rows, columns, _ = _grid(study)
+    if len(rows) == 1 and len(study.measures) > _WIDE:
+        _draw_lines(path, study, results, intervals)
+        return
     width, height = max(2.2, 0.7 + 0.26 * len(columns)), 1.15 if len(rows) > 1 else 2.2
     left, top = 0.5 + 0.075 * max(map(len, rows)), 0.55  # inches around the panels; text at 8 points
     bottom = 0.45 + 0.075 * max(map(len, columns))
@@ -82,6 +86,20 @@ def draw_measures(path: Path, study: Study, results: Results, intervals: Interva
         axis.annotate(row, (0, 0.5), xytext=(-34, 0), xycoords="axes fraction", textcoords="offset points", ha="right",
                       va="center", fontsize=8, weight="bold")  # fmt: skip
     figure.supxlabel(_named(study), fontsize=8, y=0.06 / total[1], va="bottom")
+    figure.savefig(path, dpi=_DPI)
+
+
+def _draw_lines(path: Path, study: Study, results: Results, intervals: Intervals) -> None:
+    """Of many measures and one row several lines of panels, each with its own axes."""
+    down = math.ceil(len(study.measures) / _WIDE)
+    figure = Figure(figsize=(2.2 * _WIDE, 2.6 * down), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(down, _WIDE).ravel()
+    for k, measure in enumerate(study.measures):
+        _draw_measure(panels[k : k + 1], study, measure, results, intervals)
+    for axis in panels[len(study.measures) :]:
+        axis.remove()
+    figure.supxlabel(_named(study), fontsize=8)
     figure.savefig(path, dpi=_DPI)
 
 

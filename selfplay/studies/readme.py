@@ -41,6 +41,11 @@ def readme(
     if study.curves:
         parts.append("![learning curves](curves.png)")
         parts.append("Interquartile mean over seeds; where lines are few, the seeds as thin lines.")
+    if study.against:
+        parts.append("![tags over other tags](against.png)")
+        parts.append(
+            "A thin line is a seed, in the order logged; the thick one joins the interquartile means of both axes."
+        )
     parts += [*_arms(study, results, found), _time(results, sessions)]
     commits = ", ".join(sorted({str(run.commit) for run in results.runs.values()}))
     parts += _list([f"{name}: {cell(value)}" for name, value in {**facts, "commits of the runs": commits}.items()])
@@ -98,7 +103,7 @@ def _arms(study: Study, results: Results, found: Intervals) -> list[str]:
     )
     if study.nested > 1:
         words += f" {study.nested} seeds after another begin with the same first run, and are drawn together."
-    measures = [f"{m.name}: `{m.tag}`, {m.how}" + (f", {m.unit}" if m.unit else "") for m in study.measures]
+    measures = [f"{m.name}: `{m.tag}`, {m.said}" + (f", {m.unit}" if m.unit else "") for m in study.measures]
     return ["## Arms", table, words, *_list(measures)]
 
 

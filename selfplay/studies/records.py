@@ -40,7 +40,7 @@ def _registered_measure(study: Study, measure: Measure) -> str:
     arms = [arm.name for arm in study.arms if measure.fits(arm)]
     of = "" if len(arms) == len(study.arms) else f" (of {', '.join(arms)})"
     scale = "; ".join(f"{env} {zero:g} to {one:g}" for env, (zero, one) in measure.scale.items())
-    return f"{measure.tag}: {measure.how}{of}" + (f" (0 to 1 is {scale})" if scale else "")
+    return f"{measure.tag}: {measure.said}{of}" + (f" (0 to 1 is {scale})" if scale else "")
 
 
 def read_registered(folder: Path) -> dict[str, Any] | None:

@@ -159,4 +159,26 @@ class Above:
         return f"1 where the {LateMean(self.share)} is {self.threshold:g} or more, else 0"
 
 
-How = Last | At | LateMean | AreaUnderCurve | Peak | Drop | FirstStep | Above
+@dataclass(frozen=True)
+class Fell:
+    """1 where the last value is more than a share `by` below the largest (which is above 0), else 0.
+
+    Its average over seeds is how often that happens, as with `Above`. For values without noise: a largest value of
+    noisy ones is too large.
+    """
+
+    by: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.by < 1:
+            raise ValueError(f"by: {self.by} is not in range (expected 0 <= by < 1)")
+
+    def __call__(self, steps: Sequence[float], values: Sequence[float], budget: float) -> Value:
+        fell = float(max(values) > 0 and values[-1] < (1 - self.by) * max(values))
+        return Value(fell, fell)
+
+    def __str__(self) -> str:
+        return f"1 where the last value is more than {self.by:.0%} below the largest, else 0"
+
+
+How = Last | At | LateMean | AreaUnderCurve | Peak | Drop | FirstStep | Above | Fell

@@ -12,6 +12,7 @@ from selfplay.jsonfile import write_bytes, write_json
 from selfplay.studies import transfer_tables
 from selfplay.studies.archive import write_archive
 from selfplay.studies.figure import draw_curves, draw_measures
+from selfplay.studies.figure_against import draw_against
 from selfplay.studies.readme import ORDER, readme
 from selfplay.studies.records import (
     FAILURES,
@@ -65,6 +66,8 @@ def write_report(study: Study, folder: Path, seeds: int | None = None, sources: 
     draw_measures(folder / "figure.png", study, results, found)
     if study.curves:
         draw_curves(folder / "curves.png", study, results)
+    if study.against:
+        draw_against(folder / "against.png", study, results)
     return text
 
 

@@ -60,7 +60,7 @@ def read_results(study: Study, folders: Sequence[Path], seeds: int) -> Results:
     runs, failures = _read_runs(study, folders, seeds)
     planned = tasks(study, folders[0], seeds)
     values: dict[str, dict[str, dict[int, Value]]] = {m.name: {a.name: {} for a in study.arms} for m in study.measures}
-    curves: dict[str, dict[str, dict[int, Curve]]] = {tag: {a.name: {} for a in study.arms} for tag in study.curves}
+    curves: dict[str, dict[str, dict[int, Curve]]] = {tag: {a.name: {} for a in study.arms} for tag in study.drawn}
     problems: dict[tuple[str, str, str], list[int]] = {}
     for task in planned:
         if (run := runs.get(task.name)) is None:

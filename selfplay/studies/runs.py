@@ -48,11 +48,13 @@ def read_run(study: Study, task: Task) -> RunResult | None:
             continue
         steps, points = curve(lines, measure.tag)
         points = measure.scaled(points, task.arm.run.env)
+        if measure.against:
+            steps, points = paired(curve(lines, measure.against), (steps, points))
         if len(steps):
             values[measure.name] = measure.how(steps.tolist(), points.tolist(), task.arm.run.steps)
         else:
             lacking[measure.name] = _no_tag(lines, measure)
-    curves = {tag: found for tag in study.curves if len((found := curve(lines, tag))[0])}
+    curves = {tag: found for tag in study.drawn if len((found := curve(lines, tag))[0])}
     seconds = sum(line["iteration_seconds"] for line in read_lines(task.folder / TIMINGS))
     return RunResult(values, lacking, curves, seconds, record["config"], record.get("commit"))
 
@@ -64,9 +66,16 @@ def curve(lines: Sequence[Mapping[str, Any]], tag: str) -> Curve:
     return steps, values
 
 
+def paired(x: Curve, y: Curve) -> Curve:
+    """The values of two curves at the steps that both were logged at: of x [P], of y [P], in that order."""
+    _, first, second = np.intersect1d(x[0], y[0], return_indices=True)
+    return x[1][first], y[1][second]
+
+
 def _no_tag(lines: Sequence[Mapping[str, Any]], measure: Measure) -> str:
     tags = {tag for line in lines for tag in line}
-    if measure.tag in tags:
+    if measure.tag in tags and (not measure.against or measure.against in tags):
         return f"no finite number of '{measure.tag}'"
-    match = nearest(measure.tag, tags)
-    return f"no '{measure.tag}' in {METRICS}" + (f"; did you mean '{match}'?" if match else "")
+    missing = measure.tag if measure.tag not in tags else measure.against
+    match = nearest(missing, tags)
+    return f"no '{missing}' in {METRICS}" + (f"; did you mean '{match}'?" if match else "")

@@ -13,10 +13,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from selfplay.errors import unknown
-from selfplay.studies.reductions import Above, How
+from selfplay.studies.against import Against, Paired
+from selfplay.studies.reductions import Above, Fell, How
 from selfplay.studies.transfer_families import Transfer
 
 Factors = Mapping[str, str]
+CONTINUES = ("finetune", "overoptimization")
+"""The methods that go on from a run of another one."""
 Kind = Literal["ratio", "difference", "ratio of ratios", "difference of differences"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
@@ -29,7 +32,7 @@ _BETWEEN = re.compile(rf"({_NUMBER})\s+to\s+({_NUMBER})")
 class Run:
     """What is trained, but for the seed: as `selfplay train METHOD --env ID --steps N --set KEY=VALUE`.
 
-    begins: of method "finetune" the run that is trained first. Runs of a study that begin with the same share it.
+    begins: of the methods in `CONTINUES` the run that is trained first. Those that begin with the same share it.
     """
 
     method: str
@@ -39,8 +42,9 @@ class Run:
     begins: Run | None = None
 
     def __post_init__(self) -> None:
-        if (self.method == "finetune") != (self.begins is not None):
-            raise ValueError(f"run of {self.method}: begins = {self.begins} (expected a run with finetune, else none)")
+        if (self.method in CONTINUES) != (self.begins is not None):
+            methods = " or ".join(CONTINUES)
+            raise ValueError(f"run of {self.method}: begins = {self.begins} (expected a run with {methods}, else none)")
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,25 @@ class Measure:
     better: which way is better, said in tables only.
     scale: environment to the two values that count as 0 and as 1 there, taken before `how`; empty: as they are.
     arms: the arms that it makes sense for, as patterns of their names (`*.few`) or a predicate on their factors.
+    against: of what `selfplay.studies.against` reads, the tag in the place of env steps.
     """
 
     name: str
     tag: str
-    how: How
+    how: How | Paired
     unit: str = ""
     better: Literal["up", "down", "neither"] = "up"
     arms: tuple[str, ...] | Callable[[Factors], bool] = ("*",)
     scale: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    against: str = ""
 
     def __post_init__(self) -> None:
         for env, (zero, one) in self.scale.items():
             if not (math.isfinite(zero) and math.isfinite(one) and zero != one):
                 raise ValueError(f"measure '{self.name}': scale of {env} is {zero} to {one} (expected two numbers)")
+        if isinstance(self.how, Paired) != bool(self.against):
+            need = "a tag to be held against" if isinstance(self.how, Paired) else "none: it reads env steps"
+            raise ValueError(f"measure '{self.name}': against = '{self.against}' (expected {need})")
         if isinstance(self.arms, str):
             raise ValueError(f"measure '{self.name}': arms = '{self.arms}' (expected a tuple of patterns)")
 
@@ -90,9 +99,14 @@ class Measure:
         return (values - zero) / (one - zero)
 
     @property
+    def said(self) -> str:
+        """How it is read, in words."""
+        return f"{self.how}, x = {self.against}" if self.against else str(self.how)
+
+    @property
     def average(self) -> Literal["iqm", "mean"]:
         """How seeds are averaged: by the interquartile mean, zeros and ones by the mean."""
-        return "mean" if isinstance(self.how, Above) else "iqm"
+        return "mean" if isinstance(self.how, Above | Fell) else "iqm"
 
 
 @dataclass(frozen=True)
@@ -194,6 +208,7 @@ class Study:
     quick_seeds, quick_steps: the small version, to see that everything works; it decides nothing.
     quick: whether this is the small version (`plan.quick`).
     curves: tags drawn as learning curves.
+    against: tags drawn over other tags.
 
     Raises:
         ValueError: two things of one name, a claim about an arm or a measure that is not there, a name that is no
@@ -206,6 +221,7 @@ class Study:
     measures: tuple[Measure, ...]
     claims: tuple[Claim, ...] = ()
     curves: tuple[str, ...] = ()
+    against: tuple[Against, ...] = ()
     seeds: int = 10
     quick_seeds: int = 2
     quick_steps: int = 50_000
@@ -279,6 +295,11 @@ class Study:
     def members(self, side: str) -> tuple[str, ...]:
         """The arms of the group of that name, or the one arm."""
         return self.groups.get(side, (side,))
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """All tags that a figure shows, or has as its x axis."""
+        return tuple(dict.fromkeys((*self.curves, *(tag for one in self.against for tag in (one.x, *one.y)))))
 
     def measure(self, name: str) -> Measure:
         """The measure of that name."""

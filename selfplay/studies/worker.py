@@ -34,7 +34,7 @@ def train(request: dict[str, Any]) -> dict[str, Any]:
                          overrides=request["overrides"], **common)  # fmt: skip
         else:
             run_finetune(Path(request["begins"]), request["env"], steps=request["steps"], run_dir=run_dir,
-                         overrides=request["overrides"], **common)  # fmt: skip
+                         overrides=request["overrides"], method=request["method"], **common)  # fmt: skip
     except UserError as error:
         return {"error": one_line(error.message)}
     except SystemExit as stop:
