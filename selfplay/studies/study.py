@@ -72,8 +72,8 @@ class Measure:
     unit: str = ""
     better: Literal["up", "down", "neither"] = "up"
     arms: tuple[str, ...] | Callable[[Factors], bool] = ("*",)
-    scale: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     against: str = ""
+    scale: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for env, (zero, one) in self.scale.items():
