@@ -48,6 +48,13 @@ MUJOCO_PEERS: dict[str, Peer] = {
     "envpool, synchronous": Peer("envpool", ("envpool",), {"kind": "sync"}),
     "envpool, asynchronous": Peer("envpool", ("envpool",), {"kind": "async"}),
 }
+ALIKE = {
+    "envpool": {
+        f"PointMaze-{ours}-v0": f"PointMaze_{its}-v3"
+        for ours, its in {"Open": "Open", "U": "UMaze", "Medium": "Medium", "Large": "Large"}.items()
+    }
+}
+"""What a peer has instead of our own worlds: Gymnasium-Robotics' point mazes, with as many substeps a step as ours."""
 TRIAL_SECONDS = 1.0
 
 
@@ -92,7 +99,8 @@ def run(
             if peer.module not in peers:
                 continue
             say(f"preparing {name}")
-            arguments: dict[str, Any] = {"world": f"MiniGrid-{world}" if family == "grid" else world}
+            its = ALIKE.get(peer.module, {}).get(world)
+            arguments: dict[str, Any] = {"world": f"MiniGrid-{world}" if family == "grid" else its or world}
             arguments |= {"processors": processors} | peer.arguments
             arguments |= {key: of_world[key] for key, value in peer.arguments.items() if value is None}
             contender = Contender(
@@ -100,7 +108,7 @@ def run(
             )
             try:
                 about[name] = contender.ask("prepare", trial=TRIAL_SECONDS, packages=peer.packages, **arguments)
-                about[name]["threads"] = processors
+                about[name] |= {"threads": processors} | ({"note": f"its {its}, 5 substeps"} if its else {})
                 running[name] = stack.enter_context(contender)
             except Unavailable as reason:
                 unavailable[name] = explain(str(reason))
@@ -180,6 +188,8 @@ def _rows(
             row[f"{OURS} / it, then"] = None if name == OURS else report.ratio(beside[OURS], beside[name])
         row["threads"] = about[name]["threads"]
         row["mode"] = report.mode(about[name]["mode"])
+        if "note" in about[name]:
+            row["note"] = about[name]["note"]
         rows.append(row)
     return rows
 
