@@ -213,7 +213,7 @@ def test_lineage(parents, tmp_path):
     assert listed[1]["sha256"] == manifest["files"]["tensors.safetensors"]["sha256"]
 
 
-@pytest.mark.parametrize("name", ["memory", "vectors"])
+@pytest.mark.parametrize("name", [pytest.param("memory", marks=pytest.mark.slow), "vectors"])
 def test_interrupted_equals_unbroken(name, parents, tmp_path, monkeypatch):
     """Crashes after 2, then after 3 more iterations, with β on the move and episodes under way."""
     settings = {"leash.target": "0.01", "leash.horizon": "10", "ppo.learning_rate": "0.01"}
