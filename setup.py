@@ -43,6 +43,7 @@ setup(
         "selfplay.rewards",
         "selfplay.stages",
         "selfplay.studies",
+        "selfplay.studies.declared",
         "selfplay.transfer",
     ],
     package_dir={"": "."},

@@ -10,20 +10,20 @@ from selfplay.errors import UserError, unknown
 from selfplay.studies.study import Study
 
 STUDIES: dict[str, str] = {
-    "coverage": "selfplay.studies.coverage",
-    "coverage-mujoco": "selfplay.studies.coverage_mujoco",
-    "entropy-bonus": "selfplay.studies.entropy_bonus",
-    "exploration": "selfplay.studies.exploration",
-    "goal-classifier": "selfplay.studies.goal_classifier",
-    "noisy-tv": "selfplay.studies.noisy_tv",
-    "noisy-tv-mujoco": "selfplay.studies.noisy_tv_mujoco",
-    "overoptimization": "selfplay.studies.overoptimization",
-    "preferences": "selfplay.studies.preferences",
-    "reward-hacking": "selfplay.studies.reward_hacking",
-    "selfplay-mujoco": "selfplay.studies.selfplay_mujoco",
-    "teachers": "selfplay.studies.teachers",
-    "transfer": "selfplay.studies.transfer",
-    "transfer-bonuses": "selfplay.studies.transfer_bonuses",
+    "coverage": "selfplay.studies.declared.coverage",
+    "coverage-mujoco": "selfplay.studies.declared.coverage_mujoco",
+    "entropy-bonus": "selfplay.studies.declared.entropy_bonus",
+    "exploration": "selfplay.studies.declared.exploration",
+    "goal-classifier": "selfplay.studies.declared.goal_classifier",
+    "noisy-tv": "selfplay.studies.declared.noisy_tv",
+    "noisy-tv-mujoco": "selfplay.studies.declared.noisy_tv_mujoco",
+    "overoptimization": "selfplay.studies.declared.overoptimization",
+    "preferences": "selfplay.studies.declared.preferences",
+    "reward-hacking": "selfplay.studies.declared.reward_hacking",
+    "selfplay-mujoco": "selfplay.studies.declared.selfplay_mujoco",
+    "teachers": "selfplay.studies.declared.teachers",
+    "transfer": "selfplay.studies.declared.transfer",
+    "transfer-bonuses": "selfplay.studies.declared.transfer_bonuses",
 }
 """Name to the module that holds it as `STUDY`, in alphabetical order."""
 

@@ -11,7 +11,7 @@ from envs.mujoco.worlds import GOAL_WORLDS
 from envs.noisy_tv import TVSpec
 from selfplay.environments import find_environment
 from selfplay.methods import method_settings
-from selfplay.studies import coverage_mujoco, noisy_tv_mujoco
+from selfplay.studies.declared import coverage_mujoco, noisy_tv_mujoco
 from selfplay.train import build_stage
 
 

@@ -12,8 +12,8 @@ from selfplay.cli import main
 from selfplay.errors import UserError
 from selfplay.studies import runner
 from selfplay.studies.catalogue import find_study
+from selfplay.studies.declared.preferences import STUDY
 from selfplay.studies.plan import Task, check_folder, expected_config, finished, quick, tasks, with_beginnings
-from selfplay.studies.preferences import STUDY
 from selfplay.studies.process import request
 from selfplay.studies.records import registration
 from selfplay.studies.reductions import Last

@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from selfplay.cli import main
-from selfplay.studies import transfer, transfer_bonuses
+from selfplay.studies.declared import transfer, transfer_bonuses
+from selfplay.studies.declared.transfer_runs import FAMILIES, RANDOM, SCRATCH, TOTAL
 from selfplay.studies.plan import expected_config, tasks
 from selfplay.studies.study import Run
-from selfplay.studies.transfer_runs import FAMILIES, RANDOM, SCRATCH, TOTAL
 
 
 def runs_of(study):

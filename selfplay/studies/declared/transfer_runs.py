@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from selfplay.studies.noisy_tv_mujoco import BINS, LEARNING
+from selfplay.studies.declared.noisy_tv_mujoco import BINS, LEARNING
 from selfplay.studies.study import Arm, Run
 
 SCRATCH, TOTAL, RANDOM = "scratch", "scratch-total", "random-encoder"

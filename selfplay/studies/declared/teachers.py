@@ -20,7 +20,7 @@ after the first answers; hence as many as there.
 
 from __future__ import annotations
 
-from selfplay.studies.preferences import ASKING, CONTROLS, LABELS, LEASH, WORLDS
+from selfplay.studies.declared.preferences import ASKING, CONTROLS, LABELS, LEASH, WORLDS
 from selfplay.studies.reductions import AreaUnderCurve, Last, LateMean
 from selfplay.studies.study import Arm, Claim, Factors, Measure, Run, Study
 

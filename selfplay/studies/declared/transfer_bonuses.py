@@ -7,11 +7,11 @@ learning from scratch, and the rest not. About half an hour on two free cores.
 
 from __future__ import annotations
 
-from selfplay.studies.coverage import BONUSES
+from selfplay.studies.declared.coverage import BONUSES
+from selfplay.studies.declared.transfer import ALONG, TASK_MEASURES, THRESHOLD, claim, family
+from selfplay.studies.declared.transfer_runs import SCRATCH, TOTAL, scale, task_arms, task_groups
 from selfplay.studies.study import Study
-from selfplay.studies.transfer import ALONG, TASK_MEASURES, THRESHOLD, claim, family
 from selfplay.studies.transfer_families import Transfer
-from selfplay.studies.transfer_runs import SCRATCH, TOTAL, scale, task_arms, task_groups
 
 METHODS = (SCRATCH, TOTAL, *BONUSES)
 

@@ -17,7 +17,7 @@ so that `unbounded` is a new state for every press.
 
 from __future__ import annotations
 
-from selfplay.studies.noisy_tv import (
+from selfplay.studies.declared.noisy_tv import (
     BROKEN,
     CAUGHT,
     COVERAGE,

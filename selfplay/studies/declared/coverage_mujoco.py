@@ -8,8 +8,8 @@ Episodes end where the task's goal is reached, which is not paid for. PPO's sett
 
 from __future__ import annotations
 
-from selfplay.studies.coverage import BONUSES
-from selfplay.studies.noisy_tv_mujoco import BINS, PPO, SETTINGS
+from selfplay.studies.declared.coverage import BONUSES
+from selfplay.studies.declared.noisy_tv_mujoco import BINS, PPO, SETTINGS
 from selfplay.studies.reductions import AreaUnderCurve, LateMean
 from selfplay.studies.study import Arm, Claim, Measure, Run, Study
 

@@ -36,10 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from selfplay.studies.reductions import AreaUnderCurve, At, FirstStep, Last, LateMean
-from selfplay.studies.study import Claim, Measure, Study
-from selfplay.studies.transfer_families import Family, Transfer
-from selfplay.studies.transfer_runs import (
+from selfplay.studies.declared.transfer_runs import (
     CURIOUS,
     FAMILIES,
     RANDOM,
@@ -52,6 +49,9 @@ from selfplay.studies.transfer_runs import (
     task_arms,
     task_groups,
 )
+from selfplay.studies.reductions import AreaUnderCurve, At, FirstStep, Last, LateMean
+from selfplay.studies.study import Claim, Measure, Study
+from selfplay.studies.transfer_families import Family, Transfer
 
 PRETRAINED = ("icm", "rnd", "noveld", SELF_PLAY, CURIOUS)
 METHODS = {
