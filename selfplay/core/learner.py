@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,10 +19,11 @@ from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
 from selfplay.core.optimise import Optimiser
+from selfplay.core.payroll import Payroll, under
 from selfplay.core.policy import policy_for
 from selfplay.core.ppo import Minibatch
 from selfplay.core.rng import rank_seed
-from selfplay.core.streams import ReturnScale, Stream, check_streams
+from selfplay.core.streams import Stream
 from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
 from selfplay.core.united import check_alike, normalised_together
 
@@ -65,8 +65,8 @@ class Learner:
         self.config = config
         self.group = group
         self.observation_space, self.action_space = observation_space, action_space
-        self.streams = check_streams(streams)
         self.device = torch.device(device)
+        self._payroll = Payroll(streams, self.device, group)
         with torch.random.fork_rng(devices=[]), _one_thread():
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
             self.policy = policy_for(observation_space, action_space, config, len(self.streams))
@@ -76,14 +76,14 @@ class Learner:
         self.generator.manual_seed(rank_seed(seed, group.rank))
         self.updates = 0
         self._progress = 0.0
-        self._raw: dict[str, float] = {}  # stream -> what its source paid in the update under way, before rescaling
-        self._scales = {s.source.name: ReturnScale(s.gamma, group) for s in self.streams if s.rescale}
         self._optimiser = Optimiser(self.policy, self.adam, config, group)
         self.gradients = self._optimiser.gradients
         self._fused = self.gradients.fused
-        self._gamma = torch.tensor([s.gamma for s in self.streams], device=self.device)
-        self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
-        self._episodic = torch.tensor([s.source.episodic for s in self.streams], device=self.device)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The reward streams, in the order of the value heads."""
+        return self._payroll.streams
 
     @property
     def progress(self) -> float:
@@ -206,17 +206,11 @@ class Learner:
 
     def factor(self, name: str) -> float:
         """What a unit of the reward of source `name` counts for now: weight over running deviation."""
-        stream = next(stream for stream in self.streams if stream.source.name == name)
-        return stream.weight / (self._scales[name].deviation if stream.rescale else 1.0)
+        return self._payroll.factor(name)
 
     def set_weight(self, name: str, weight: float) -> None:
         """From the next update on the advantage of stream `name` counts `weight` times."""
-        if name not in [stream.source.name for stream in self.streams]:
-            raise ValueError(f"learner: no stream {name!r}")
-        self.streams = check_streams(
-            [replace(stream, weight=weight) if stream.source.name == name else stream for stream in self.streams]
-        )
-        self._weight = torch.tensor([s.weight for s in self.streams], device=self.device)
+        self._payroll.set_weight(name, weight)
 
     def update(self, *batches: Transitions, demonstrations: Sequence[Demonstration] = ()) -> dict[str, float]:
         """Learn from what was played; batches may differ in T and N. Returns metrics.
@@ -245,19 +239,13 @@ class Learner:
         batches = tuple(batches[place].to(self.device) for place in places)
         if not batches:
             return metrics
-        for stream in self.streams:
-            if len(batches) > 1 and getattr(stream.source, "remembers", False):
-                raise ValueError(
-                    f"reward source {stream.source.name!r} remembers episodes and takes one batch in an update, "
-                    f"got {len(batches)}"
-                )
-        self._raw = dict.fromkeys(self._scales, 0.0)
+        self._payroll.check_one_batch(len(batches))
         cut = sequences.cut(batches, self.config.sequence) if self.memory else None
         with torch.no_grad():
             seen = [self.as_played(batch) for batch in batches]
-            paid = [self._pay(batch, shown, place) for place, batch, shown in zip(places, batches, seen, strict=True)]
+            paid = self._payroll.pay(batches, seen, places)
             steps, rows = self._flatten(batches, paid)
-            metrics |= self._describe(steps, rows, paid)
+            metrics |= self._payroll.describe(paid, steps.returns[rows], steps.value[rows])
             metrics["demonstrated_steps"] = float(sum(len(demonstration.action) for demonstration in demonstrations))
             if metrics["demonstrated_steps"]:
                 steps, rows = self._append(steps, rows, demonstrations)
@@ -267,10 +255,7 @@ class Learner:
         if normaliser is not None and self.config.learning_rate > 0:
             for batch in batches:  # not before: what was acted on is learnt from as it was seen
                 normaliser.update(batch.obs[batch.mask], self.group)
-        for stream in self.streams:
-            fitted = [stream.source.fit(batch) for batch in (batches if _as_drawn(stream) else seen)]
-            for key in fitted[0]:
-                metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
+        metrics |= self._payroll.fit(batches, seen)
         self.updates += 1
         return metrics
 
@@ -280,41 +265,17 @@ class Learner:
             return batch
         return replace(batch, action=self.policy.distribution.played(batch.action))
 
-    def _pay(self, batch: Transitions, shown: Transitions, place: int) -> Tensor:
-        """Float32 [T, N, K]: what every stream pays, 0 where nothing was played.
-
-        shown: the batch as sources see it. place: the batch's number among all that the update was given.
-        """
-        rewards = []
-        for stream in self.streams:
-            name = stream.source.name
-            reward = stream.source.reward(batch if _as_drawn(stream) else shown)
-            if reward.shape != batch.mask.shape:
-                raise ValueError(
-                    f"reward source {name!r} must pay [T, N] = {list(batch.mask.shape)}, got {list(reward.shape)}"
-                )
-            reward = torch.where(batch.mask, reward.detach().float(), 0.0)
-            if not bool(reward.isfinite().all()):
-                raise FloatingPointError(f"reward source {name!r} paid {_first_odd(reward)}, expected finite numbers")
-            if stream.rescale:
-                self._raw[name] += float(reward.cpu().numpy().sum(dtype=np.float64))
-                ends = batch.done if stream.source.episodic else None
-                self._scales[name].update(reward, batch.mask, place, ends)
-                reward = reward / self._scales[name].deviation
-            rewards.append(reward)
-        return torch.stack(rewards, -1)
-
     def _flatten(self, batches: tuple[Transitions, ...], paid: list[Tensor]) -> tuple[Minibatch, Tensor]:
         """All steps of all batches in one row each, and the numbers of the rows that were played (int64 [S])."""
-        parts = []
+        parts, streams = [], self._payroll
         for batch, reward in zip(batches, paid, strict=True):
             value = torch.where(batch.mask[..., None], batch.value, 0.0)
             begun = (lambda where, after=batch.after: self.value(after[where])) if len(batch.after) else None
             advantage = estimate(
-                batch, reward, value, partial(self.value_after, batch), self._gamma, self._episodic, self.config.lam,
-                begun,
+                batch, reward, value, partial(self.value_after, batch), streams.gamma, streams.episodic,
+                self.config.lam, begun,
             )  # fmt: skip
-            mixed, returns = (advantage * self._weight).sum(-1), advantage + value
+            mixed, returns = (advantage * streams.weight).sum(-1), advantage + value
             fields = (batch.obs, batch.action, batch.log_prob, mixed, returns, value)
             parts.append([field.flatten(0, 1) for field in fields])
         steps = Minibatch(
@@ -342,21 +303,6 @@ class Learner:
         joined = Minibatch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
         return joined, torch.cat([rows, torch.arange(len(steps.action), len(joined.action), device=rows.device)])
 
-    def _describe(self, steps: Minibatch, rows: Tensor, paid: list[Tensor]) -> dict[str, float]:
-        """Mean reward and explained variance of every stream."""
-        metrics = {}
-        # numpy adds in one order; torch's order, and with it the last bits, depends on its threads
-        returns, value = steps.returns[rows].cpu().numpy(), steps.value[rows].cpu().numpy()
-        spread, residual = returns.var(0, dtype=np.float64), (returns - value).var(0, dtype=np.float64)
-        for k, stream in enumerate(self.streams):
-            total = sum(float(reward[..., k].cpu().numpy().sum(dtype=np.float64)) for reward in paid)
-            metrics[f"reward/{stream.source.name}"] = total / len(rows)
-            if stream.rescale:
-                metrics[f"raw_reward/{stream.source.name}"] = self._raw[stream.source.name] / len(rows)
-            explained = 1 - residual[k] / spread[k] if spread[k] > 0 else math.nan
-            metrics[f"explained_variance/{stream.source.name}"] = float(explained)
-        return metrics
-
     def state_dict(self) -> dict[str, Tensor]:
         """All that a resumed learner needs to go on bit-identically, flat, copied, on the CPU."""
         state = {f"policy.{name}": tensor for name, tensor in self.policy.state_dict().items()}
@@ -364,26 +310,18 @@ class Learner:
         state["generator"] = self.generator.get_state()
         state["updates"] = torch.tensor(self.updates)
         state["progress"] = torch.tensor(self._progress, dtype=torch.float64)
-        for stream in self.streams:
-            name = stream.source.name
-            state |= {f"source.{name}.{key}": tensor for key, tensor in stream.source.state_dict().items()}
-            if stream.rescale:
-                state |= {f"scale.{name}.{key}": tensor for key, tensor in self._scales[name].state_dict().items()}
+        state |= self._payroll.state_dict()
         return {key: tensor.detach().to("cpu", copy=True) for key, tensor in state.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what `state_dict` gave; `ValueError` names the first key that is missing, unknown or misshapen."""
         own = self._check(state)
-        names = [stream.source.name for stream in self.streams]
         for key in state:
-            owner = key.split(".")[1] if key.startswith(("source.", "scale.")) else None
-            if key not in own and (owner not in names or (key.startswith("scale.") and owner not in self._scales)):
-                raise ValueError(f"learner state: {key!r} belongs to nothing here (streams: {', '.join(names)})")
+            if key not in own and not self._payroll.owns(key):
+                streams = ", ".join(self._payroll.names)
+                raise ValueError(f"learner state: {key!r} belongs to nothing here (streams: {streams})")
         self.load_policy(state)
-        for stream in self.streams:
-            stream.source.load_state_dict(_under(f"source.{stream.source.name}.", state))
-        for name, scale in self._scales.items():
-            scale.load_state_dict(_under(f"scale.{name}.", state), self.device)
+        self._payroll.load_state_dict(state)
 
     def load_policy(self, state: dict[str, Tensor]) -> None:
         """Take up of what `state_dict` gave the policy, its optimiser, the random stream and the counters.
@@ -392,8 +330,8 @@ class Learner:
         """
         here = self._check(state)
         with torch.no_grad():
-            self.policy.load_state_dict(_under("policy.", state))
-            self.adam.load_state_dict(_under("adam.", state))
+            self.policy.load_state_dict(under("policy.", state))
+            self.adam.load_state_dict(under("adam.", state))
         if state["generator"].shape == here["generator"].shape:
             self.generator.set_state(state["generator"])
         self.updates = int(state["updates"])
@@ -424,16 +362,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-
-
-def _as_drawn(stream: Stream) -> bool:
-    """Whether its source is shown continuous actions as the policy drew them, and not as the world was given them."""
-    return getattr(stream.source, "as_drawn", False)
-
-
-def _first_odd(reward: Tensor) -> float:
-    return reward[~reward.isfinite()][0].item()
