@@ -34,6 +34,7 @@ setup(
         "selfplay",
         "selfplay.bench",
         "selfplay.bench.peers",
+        "selfplay.commands",
         "selfplay.core",
         "selfplay.game",
         "selfplay.imitation",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from selfplay.environments import FAMILIES
 from selfplay.errors import UserError, one_line, unknown, warn
+
+Command = Callable[..., Any]
 
 
 class Commands(click.Group):
@@ -117,6 +120,43 @@ def fits(_ctx: click.Context, parameter: click.Parameter, value: int | None) -> 
 
 SEED = click.IntRange(min=0, max=2**63 - 1)
 AT_LEAST_1 = click.IntRange(min=1)
+
+
+THREADS = click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]")
+THREADS_OF_RUN = click.option(
+    "--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]"
+)
+DETERMINISTIC = click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
+CHECKPOINT_EVERY = click.option(
+    "--checkpoint-every", "checkpoint_seconds", type=Seconds(), default=30.0, show_default=True, metavar="SECONDS",
+    help="Seconds between two checkpoints; one more at the end.",
+)  # fmt: skip
+
+
+def run_options(folder: str, setting: str) -> Callable[[Command], Command]:
+    """The options of what makes a run, but for its seed: `pairs`, and those that a function `run_…` takes as they are.
+
+    folder: the run folder if none is given. setting: an example of --set.
+    """
+    options = (
+        click.option(
+            "--run-dir", type=click.Path(path_type=Path), metavar="DIR", help=f"Run folder.  [default: {folder}]"
+        ),
+        click.option(
+            "--set", "pairs", multiple=True, metavar="KEY=VALUE", help=f"A setting, such as {setting}. Repeatable."
+        ),
+        THREADS,
+        click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True),
+        CHECKPOINT_EVERY,
+        click.option("--quiet", is_flag=True, help="No progress bar and no closing table."),
+    )
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 LABELS = click.option(

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from selfplay.errors import UserError
-from selfplay.options import AT_LEAST_1, COUNT, SEED, Seconds, checked_env, fits
+from selfplay.options import COUNT, DETERMINISTIC, SEED, THREADS_OF_RUN, checked_env, fits, run_options
 
-_FITTED = (
-    click.option("--seed", type=SEED, help="[default: that of the run it comes from]"),
-    click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: in runs/]"),
-    click.option(
-        "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, such as fit.epochs=20. Repeatable."
-    ),
-    click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: the cores, one less on a busy machine]"),
-    click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), default="cpu", show_default=True),
-    click.option(
-        "--checkpoint-every", type=Seconds(), default=30.0, show_default=True, metavar="SECONDS",
-        help="Seconds between two checkpoints; one more at the end.",
-    ),
-    click.option("--quiet", is_flag=True, help="No progress bar and no closing table."),
-)  # fmt: skip
-
-
-def _fitted(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of everything that is fitted to a file."""
-    for option in reversed(_FITTED):
-        command = option(command)
-    return command
+_SEED = click.option("--seed", type=SEED, help="[default: that of the run it comes from]")
+_fitted = run_options("in runs/", "fit.epochs=20")
 
 
 @click.command()
@@ -43,8 +23,8 @@ def _fitted(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--player", metavar="bob|alice", help="Who plays, where RUN is a game.  [default: bob]")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the player.")
-@click.option("--threads", type=AT_LEAST_1, help="Threads.  [default: those it was trained with, at most the cores]")
-@click.option("--deterministic", is_flag=True, help="Take the likeliest action instead of drawing one.")
+@THREADS_OF_RUN
+@DETERMINISTIC
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Of an expert: segments or view_size.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: RUN/episodes.safetensors]")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
@@ -97,18 +77,15 @@ def record(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--env", metavar="ID", help="Where it plays.  [default: where the episodes were recorded]")
 @click.option("--successes", is_flag=True, help="Look at episodes that succeeded only.")
+@_SEED
 @_fitted
 def clone(
     file: Path,
     env: str | None,
     successes: bool,
     seed: int | None,
-    run_dir: Path | None,
     pairs: tuple[str, ...],
-    threads: int | None,
-    device: str,
-    checkpoint_every: float,
-    quiet: bool,
+    **how: Any,
 ) -> None:
     """Behaviour cloning: make the actions in FILE (`selfplay record`) likely. The run can be fine-tuned like any other.
 
@@ -120,10 +97,7 @@ def clone(
     overrides = parse_pairs([*pairs, *(["fit.successes=true"] if successes else [])])
     from selfplay.imitation.clone import run_clone
 
-    run_clone(
-        file, env, seed=seed, run_dir=run_dir, overrides=overrides, device=device, threads=threads, quiet=quiet,
-        checkpoint_seconds=checkpoint_every,
-    )  # fmt: skip
+    run_clone(file, env, seed=seed, overrides=overrides, **how)
 
 
 @click.command()
@@ -135,6 +109,7 @@ def clone(
 @click.option("--teacher", metavar="NAME", help="Whose answers.  [default: everybody's]")
 @click.option("--loss", metavar="dpo|cpl", help="Direct preference optimisation, or contrastive preference learning.")
 @click.option("--beta", metavar="BETA", help="dpo: the reward that a nat away from RUN's policy costs.  [default: 0.1]")
+@_SEED
 @_fitted
 def dpo(
     run: Path,
@@ -143,12 +118,8 @@ def dpo(
     loss: str | None,
     beta: str | None,
     seed: int | None,
-    run_dir: Path | None,
     pairs: tuple[str, ...],
-    threads: int | None,
-    device: str,
-    checkpoint_every: float,
-    quiet: bool,
+    **how: Any,
 ) -> None:
     """Make the policy of RUN agree with preferences (`selfplay label`), without a reward and without playing.
 
@@ -163,7 +134,4 @@ def dpo(
     overrides = parse_pairs([*pairs, *more])
     from selfplay.imitation.dpo import run_dpo
 
-    run_dpo(
-        run, ledger, teacher=teacher, seed=seed, run_dir=run_dir, overrides=overrides, device=device, threads=threads,
-        quiet=quiet, checkpoint_seconds=checkpoint_every,
-    )  # fmt: skip
+    run_dpo(run, ledger, teacher=teacher, seed=seed, overrides=overrides, **how)

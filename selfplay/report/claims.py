@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfplay.studies.claim import Expected
 from selfplay.studies.readme import ORDER, shown
 from selfplay.studies.statistics import Interval
-from selfplay.studies.study import Expected
 
 _REGISTERED = re.compile(
     r"(?P<compared>.*?) (?P<expected>(?:>=|<=|>|<)\s*\S+?|\S+ to \S+?)(?:, if '(?P<condition>.*)' holds)?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from selfplay.studies.claim import Claim, Expected
 from selfplay.studies.results import Results, spans
 from selfplay.studies.statistics import (
     Average,
@@ -19,7 +20,7 @@ from selfplay.studies.statistics import (
     ratio_interval,
     ratio_of_ratios_interval,
 )
-from selfplay.studies.study import Claim, Expected, Study
+from selfplay.studies.study import Study
 
 MIN_SEEDS = 5
 """Below this a claim stays undecided: a percentile interval of so few seeds is far too narrow."""

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
+from selfplay.studies.claim import Expected
 from selfplay.studies.reductions import Above, AreaUnderCurve, At, Drop, FirstStep, Last, LateMean, Peak, Value
 from selfplay.studies.results import Results, spans
 from selfplay.studies.statistics import mean
-from selfplay.studies.study import Arm, Claim, Expected, Measure, Run, Study
+from selfplay.studies.study import Arm, Claim, Measure, Run, Study
 from selfplay.studies.verdicts import judge, judge_all
 
 RUN = Run("ppo", "grid/Empty-5x5-v0", 1000)

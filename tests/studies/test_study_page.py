@@ -17,10 +17,11 @@ from selfplay.jsonfile import write_json
 from selfplay.report.claims import bar, interval_of
 from selfplay.report.page import write_page
 from selfplay.report.words import section, to_html
+from selfplay.studies.claim import Expected
 from selfplay.studies.reductions import FirstStep, Last
 from selfplay.studies.report import export, write_report
 from selfplay.studies.statistics import Interval
-from selfplay.studies.study import Arm, Claim, Expected, Measure, Run, Study
+from selfplay.studies.study import Arm, Claim, Measure, Run, Study
 
 RUN = Run("ppo", "grid/Empty-5x5-v0", 1000)
 
