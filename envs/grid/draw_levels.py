@@ -1,9 +1,7 @@
 """The worker behind `envs.grid.drawers`: `python -m envs.grid.draw_levels` draws levels with minigrid.
 
-Orders come on standard input, a line each: a JSON list [spec, seed, k] with the level's spec as `spec_text` writes it.
-Answers leave standard output in the same order: one byte (1: a level, 0: an error), four bytes of length, then the
-level (cells uint16 [W, H] and agent int32 [F], as they lie in memory) or the error's text. The worker ends when its
-input does, in the middle of a level if need be, so it never outlives whoever ordered.
+Orders (`envs.grid.orders`) come on standard input, answers leave standard output. The worker ends when its input does,
+in the middle of a level if need be, so it never outlives whoever ordered.
 """
 
 from __future__ import annotations
@@ -11,32 +9,17 @@ from __future__ import annotations
 import json
 import os
 import queue
-import struct
 import sys
 import threading
 import warnings
-from dataclasses import asdict
 
 import numpy as np
 
-from envs.grid.levels.spec import LevelSpec, MissionText
+from envs.grid.levels.spec import LevelSpec
+from envs.grid.orders import DRAWN, FAILED, HEADER, spec_from
 from envs.grid.state import MISSION, OVER
 
-HEADER = struct.Struct("<BI")
-FAILED, DRAWN = range(2)
 _NICENESS = 5  # the learner goes first
-
-
-def spec_text(spec: LevelSpec) -> str:
-    """`spec` as one line of JSON."""
-    return json.dumps(asdict(spec))
-
-
-def _spec(text: str) -> LevelSpec:
-    fields = json.loads(text)
-    mission = fields.pop("mission")
-    choices = tuple(tuple(words) for words in mission["choices"])
-    return LevelSpec(**fields, mission=MissionText(mission["template"], choices))
 
 
 def level_seed(seed: int, k: int) -> int:
@@ -95,7 +78,7 @@ def main() -> None:
             text, seed, k = json.loads(orders.get())
             try:
                 if text not in drawers:
-                    drawers[text] = Drawer(_spec(text))
+                    drawers[text] = Drawer(spec_from(text))
                 cells, agent = drawers[text].draw(seed, k)
                 payload, status = cells.tobytes() + agent.tobytes(), DRAWN
             except Exception as error:  # whatever minigrid raises: the one who ordered gets it in words

@@ -1,6 +1,6 @@
 """A crew of processes that draw levels with minigrid, shared by all pools of this process.
 
-Plain pipes carry the orders and the levels (`envs.grid.draw_levels`); nothing is pickled. No thread runs here: answers
+Plain pipes carry the orders and the levels (`envs.grid.orders`); nothing is pickled. No thread runs here: answers
 are fetched when a pool looks in. Which worker draws a level does not matter to it. What was drawn is remembered (the
 last 16,384 levels), so that a second pool with the same seed, such as that of the next evaluation, costs nothing.
 """
@@ -19,10 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from envs.errors import LevelDrawingError
-from envs.grid.draw_levels import DRAWN, HEADER
-
-Order = tuple[str, int, int]
-"""(`spec_text` of the level, seed of the sequence, number in it)."""
+from envs.grid.orders import DRAWN, HEADER, Order
 
 _ROOT = Path(__file__).resolve().parents[2]
 _REMEMBERED = 16384  # levels; at 25x25 cells some 20 MB

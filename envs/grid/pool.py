@@ -20,9 +20,9 @@ import os
 
 import numpy as np
 
-from envs.grid.draw_levels import spec_text
-from envs.grid.drawers import Drawers, Order, default_workers, drawers
+from envs.grid.drawers import Drawers, default_workers, drawers
 from envs.grid.levels.spec import LevelSpec
+from envs.grid.orders import Order, spec_text
 from envs.grid.state import AGENT_FIELDS
 from envs.grid.wfc import own_drawing, warn_of_drawings
 

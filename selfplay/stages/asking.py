@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from selfplay.core.collect import World
+from selfplay.core.learner import Learner
 from selfplay.core.streams import Stream
 from selfplay.label.filming import film_clips, num_worlds
 from selfplay.label.segments import ClipStore
@@ -12,9 +13,7 @@ from selfplay.label.session import Labelling
 from selfplay.label.sheets import Sheets
 from selfplay.rewards.preferences import PreferenceReward
 from selfplay.rewards.streams import LEASH
-
-if TYPE_CHECKING:
-    from selfplay.stages.ppo import PPOStage
+from selfplay.stages.ppo_settings import PPOStageConfig
 
 CHARTS: dict[str, list[str]] = {
     "questions asked, labels given": ["preferences/asked", "preferences/labels"],
@@ -28,15 +27,14 @@ CHARTS: dict[str, list[str]] = {
 """TensorBoard's charts of a reward that is learnt from preferences."""
 
 
-def labelling_of(stage: PPOStage, seed: int) -> Labelling:
-    """What asks about the play of the stage's learner."""
-    [source] = [one.source for one in stage.learner.streams if isinstance(one.source, PreferenceReward)]
+def labelling_of(config: PPOStageConfig, learner: Learner, make_worlds: Callable[[int], World], seed: int) -> Labelling:
+    """What asks about the play of `learner`; make_worlds(count) has the channels that its rewards read."""
+    [source] = [one.source for one in learner.streams if isinstance(one.source, PreferenceReward)]
 
     def film(store: ClipStore, sheets: Sheets, count: int, horizon: int, seed: int) -> list[str]:
-        world = stage.make_world(num_worlds(count), stage.world_seed, True)  # with the channels that the reward reads
-        return film_clips(world, stage.learner, store, sheets, count=count, horizon=horizon, seed=seed)
+        worlds = make_worlds(num_worlds(count))
+        return film_clips(worlds, learner, store, sheets, count=count, horizon=horizon, seed=seed)
 
-    config = stage.config
     return Labelling(config.labels, config.teacher, config.queries, source, film, seed)
 
 

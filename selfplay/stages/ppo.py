@@ -82,7 +82,11 @@ class PPOStage:
         pinned = self.learner.device.type == "cuda"
         self.rollout = Rollout(self.world, config.rollout_steps, len(streams), self.learner.memory, pinned)
         self.rollout.start(self.world, rank_seed(seeds[0], group.rank))
-        self.labelling = labelling_of(self, seeds[6]) if config.asks else None
+        self.labelling = None
+        if config.asks:
+            self.labelling = labelling_of(
+                config, self.learner, lambda count: make_world(count, seeds[3], True), seeds[6]
+            )
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
