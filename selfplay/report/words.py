@@ -1,4 +1,4 @@
-"""The little Markdown that people write into a study's `README.md`, as HTML: paragraphs, lists, **bold**, `code`."""
+"""The little Markdown of a study's `README.md`, as HTML: paragraphs, lists, tables, **bold**, `code`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def to_html(text: str) -> Markup:
     parts: list[Markup] = []
     for block in re.split(r"\n\s*\n|\n(?=- )", text.strip()):
         line = _inline(" ".join(block.split()))
-        if block.startswith("- "):
+        rows = [_cells(row) for row in block.splitlines()]
+        if len(rows) > 1 and all(re.fullmatch(r":?-+:?", cell) for cell in rows[1]):
+            parts.append(_table(rows[0], rows[2:]))
+        elif block.startswith("- "):
             item = Markup("<li>{}</li>").format(line[2:])
             if parts and parts[-1].startswith("<ul>"):
                 parts[-1] = Markup(parts[-1].removesuffix("</ul>")) + item + Markup("</ul>")
@@ -27,6 +30,24 @@ def to_html(text: str) -> Markup:
         else:
             parts.append(Markup("<p>{}</p>").format(line))
     return Markup("\n").join(parts)
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> Markup:
+    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(_inline(title)) for title in titles)
+    body = [
+        Markup("<tr><th scope='row'>{}</th>{}</tr>").format(
+            _inline(row[0]), Markup("").join(Markup("<td>{}</td>").format(_inline(cell)) for cell in row[1:])
+        )
+        for row in rows
+    ]
+    return Markup(
+        '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(head, Markup("\n").join(body))
 
 
 def _inline(text: str) -> Markup:

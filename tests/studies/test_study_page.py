@@ -83,11 +83,13 @@ def test_the_page_of_a_study(folder):
 def test_an_export_and_the_readers_own_words(folder, tmp_path, fake):
     export(study(), tmp_path / "small", [folder])
     readme = (tmp_path / "small/README.md").read_text()
-    words = "\n\n## What it says\n\nWritten *after*.\n\n- **First**: `x.a` <b>.\n- second\n  line\n\n## Claims"
+    words = "\n\n## What it says\n\nWritten *after*.\n\n- **First**: `x.a` <b>.\n- second\n  line"
+    words += "\n\n| of | **a** |\n| --- | :-: |\n| `x.a` | <1 |\n| x.b | |\n\n## Claims"
     (tmp_path / "small/README.md").write_text(readme.replace("\n\n## Claims", words))
     page = check_page(write_page([tmp_path / "small"], tmp_path / "page.html").read_text())
     assert "Written *after*." in page.text
     assert page.items[:2] == ["First: x.a <b>.", "second line"]
+    assert page.tables[0] == [["of", "a"], ["x.a", "<1"], ["x.b", ""]]
     assert len([alt for alt in page.labels if "over env steps" in alt]) == 3  # from the archive
 
 
