@@ -124,11 +124,17 @@ def write(path: Path | None, result: dict[str, Any]) -> None:
         write_json(path, result)
 
 
-def write_report(title: str, rows: list[Row], facts: dict[str, Any], out: str | None) -> None:
-    """Print a Markdown report; with `out`, also write `README.md` and `data.json` into that folder."""
+def write_report(
+    title: str, rows: list[Row], facts: dict[str, Any], out: str | None, summary: Sequence[Row] = ()
+) -> None:
+    """Print a Markdown report; with `out`, also write `README.md` and `data.json` into that folder.
+
+    summary: rows of a table of its own, before the others.
+    """
     facts = facts | machine()
     listed = "\n".join(f"- {name}: {cell(value)}" for name, value in facts.items())
-    text = f"# {title}\n\n{markdown(rows)}\n\n{listed}\n"
+    tables = "\n\n".join(markdown(table) for table in (summary, rows) if table)
+    text = f"# {title}\n\n{tables}\n\n{listed}\n"
     print(text)
     if out:
         folder = Path(out)
