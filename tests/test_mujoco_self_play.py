@@ -53,7 +53,7 @@ def test_interrupted_equals_unbroken(tmp_path, monkeypatch):
         assert (whole / name).read_bytes() == (broken / name).read_bytes()
 
 
-@pytest.mark.parametrize("env", [ENV, "mujoco/BlockPush-v0"])
+@pytest.mark.parametrize("env", [ENV, pytest.param("mujoco/BlockPush-v0", marks=pytest.mark.slow)])
 def test_a_run_and_what_is_made_of_it(env, tmp_path, capsys):
     run = train(tmp_path / "run", env, pictures=True, steps=1000)
     assert any(run.glob("events.out.tfevents.*"))
