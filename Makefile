@@ -1,4 +1,4 @@
-# make demo   Alice and Bob, a minute or two          make test   the quick suite
+# make demo   Alice and Bob, some minutes             make test   the quick suite
 # make slow   the long tests                          make lint   ruff and mypy
 # make clean  remove the environment and the caches
 
