@@ -290,7 +290,7 @@ def compare(spec: LevelSpec, count: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", DRIVEN)
 def test_levels_are_distributed_as_minigrids(name):
-    found = compare(level_spec(name), 300)
+    found = compare(level_spec(name), 600)
     worst = min(found, key=found.__getitem__)
     assert found[worst] > ALPHA / len(found), f"{worst}: p = {found[worst]:.2e} of {len(found)}"
 
