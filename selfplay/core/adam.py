@@ -100,7 +100,18 @@ class Adam:
         self.gradient.zero_()
 
 
-@kernel(parallel=True, fastmath={"contract", "reassoc"})
+# The inner loops get slices: where an index might be negative nothing is vectorised.
+
+
+@nb.njit(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _square(gradient):
+    total = 0.0
+    for i in range(gradient.shape[0]):
+        total += np.float64(gradient[i]) * np.float64(gradient[i])
+    return total
+
+
+@kernel(parallel=True)
 def _squares(gradient, live, width, out):
     """out [_PARTS] = Σ gradient² over each part."""
     rows = live.shape[0]
@@ -109,24 +120,27 @@ def _squares(gradient, live, width, out):
         total = 0.0
         for r in range(rows * part // _PARTS, rows * (part + 1) // _PARTS):
             if live[r]:
-                for i in range(r * width, r * width + width):
-                    total += np.float64(gradient[i]) * np.float64(gradient[i])
-        for i in range(rows * width + dense * part // _PARTS, rows * width + dense * (part + 1) // _PARTS):
-            total += np.float64(gradient[i]) * np.float64(gradient[i])
-        out[part] = total
+                total += _square(gradient[r * width : r * width + width])
+        first = rows * width + dense * part // _PARTS
+        out[part] = total + _square(gradient[first : rows * width + dense * (part + 1) // _PARTS])
 
 
 @nb.njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def _move(parameter, gradient, exp_avg, exp_avg_sq, start, stop, scale, rate, root):
+def _move(parameter, gradient, exp_avg, exp_avg_sq, scale, rate, root):
     keep_1, keep_2 = np.float32(BETA_1), np.float32(BETA_2)
     take_1, take_2 = np.float32(1 - BETA_1), np.float32(1 - BETA_2)
-    for i in range(start, stop):
+    for i in range(parameter.shape[0]):
         g = gradient[i] * scale
         m = keep_1 * exp_avg[i] + take_1 * g
         v = keep_2 * exp_avg_sq[i] + take_2 * g * g
         exp_avg[i] = m
         exp_avg_sq[i] = v
         parameter[i] -= rate * m / (np.sqrt(v) * root + np.float32(EPSILON))
+
+
+@nb.njit(nogil=True, error_model="numpy")
+def _move_slice(parameter, gradient, exp_avg, exp_avg_sq, low, high, scale, rate, root):
+    _move(parameter[low:high], gradient[low:high], exp_avg[low:high], exp_avg_sq[low:high], scale, rate, root)
 
 
 @kernel(parallel=True)
@@ -136,8 +150,8 @@ def _step(parameter, gradient, exp_avg, exp_avg_sq, live, width, scale, rate, ro
     for part in nb.prange(_PARTS):
         for r in range(rows * part // _PARTS, rows * (part + 1) // _PARTS):
             if live[r]:
-                first = r * width
-                _move(parameter, gradient, exp_avg, exp_avg_sq, first, first + width, scale, rate, root)
-        first = rows * width + dense * part // _PARTS
-        last = rows * width + dense * (part + 1) // _PARTS
-        _move(parameter, gradient, exp_avg, exp_avg_sq, first, last, scale, rate, root)
+                low = r * width
+                _move_slice(parameter, gradient, exp_avg, exp_avg_sq, low, low + width, scale, rate, root)
+        low = rows * width + dense * part // _PARTS
+        high = rows * width + dense * (part + 1) // _PARTS
+        _move_slice(parameter, gradient, exp_avg, exp_avg_sq, low, high, scale, rate, root)

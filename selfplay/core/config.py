@@ -61,9 +61,9 @@ class PPOConfig(BaseModel):
     )
     fused: bool = Field(
         True,
-        description="the hand-written gradient where there is one (tokens and discrete actions: CPU, two widths "
-        "divisible by 4, with a memory by 8; vectors and continuous actions: no memory, no clip_value), else and with "
-        "false: autograd",
+        description="the hand-written gradient where there is one (on a CPU widths divisible by 4, with a memory by 8, "
+        "and two of them for tokens and discrete actions, any number for vectors and continuous ones without a memory; "
+        "these by plain torch on any device as well, without clip_value), else and with false: autograd",
     )
 
     @model_validator(mode="after")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import gymnasium
 import numpy as np
@@ -96,21 +98,34 @@ class Gaussian:
 
     def inside(self, action: Tensor) -> Tensor:
         """float32 [..., A]: the action within ±1 that is played as `action` is, in the policy's own units."""
-        return torch.where(torch.tensor(self.low, device=action.device).isfinite(), action.clamp(-1, 1), action)
+        return torch.where(_units(self, action.device).bounded, action.clamp(-1, 1), action)
 
     def played(self, action: Tensor) -> Tensor:
         """float32 [..., A] in the action space's own units, inside its bounds."""
-        low, high = (torch.tensor(bound, device=action.device) for bound in (self.low, self.high))
-        inside = action.clamp(-1, 1)
-        middle, half = (high + low) / 2, (high - low) / 2
-        bounded = torch.minimum(torch.maximum(middle + half * inside, low), high)
-        return torch.where(low.isfinite(), bounded, action)
+        units = _units(self, action.device)
+        inside = torch.addcmul(units.middle, units.half, action.clamp(-1, 1))
+        return torch.where(units.bounded, torch.minimum(torch.maximum(inside, units.low), units.high), action)
 
     def unplayed(self, given: Tensor) -> Tensor:
         """float32 [..., A]: the action within ±1, in the policy's own units, that is `played` as `given`."""
-        low, high = (torch.tensor(bound, device=given.device) for bound in (self.low, self.high))
-        inside = ((given - (high + low) / 2) / ((high - low) / 2)).clamp(-1, 1)
-        return torch.where(low.isfinite(), inside, given)
+        units = _units(self, given.device)
+        return torch.where(units.bounded, ((given - units.middle) / units.half).clamp(-1, 1), given)
+
+
+class _Units(NamedTuple):
+    """The bounds of an action space, float32 [A] each, and which numbers have any."""
+
+    low: Tensor
+    high: Tensor
+    middle: Tensor
+    half: Tensor
+    bounded: Tensor
+
+
+@lru_cache
+def _units(distribution: Gaussian, device: torch.device) -> _Units:
+    low, high = (torch.tensor(bound, device=device) for bound in (distribution.low, distribution.high))
+    return _Units(low, high, (high + low) / 2, (high - low) / 2, low.isfinite())
 
 
 class OrStop(gymnasium.spaces.Box):

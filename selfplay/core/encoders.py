@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfplay.core import kernels
+from selfplay.core.tiles import CHUNKS
 
 
 class BagEncoder(nn.Module):
@@ -60,8 +61,8 @@ class GradientRows:
     """Scratch for a table's gradient in pieces. Pages that no row touches are never mapped."""
 
     def __init__(self, rows: int, width: int) -> None:
-        self.partial = np.zeros((kernels.CHUNKS, rows, width), np.float32)
-        self.touched = np.zeros((kernels.CHUNKS, rows), np.uint8)
+        self.partial = np.zeros((CHUNKS, rows, width), np.float32)
+        self.touched = np.zeros((CHUNKS, rows), np.uint8)
 
 
 _scratch: dict[tuple[int, ...], GradientRows] = {}

@@ -6,15 +6,19 @@ writing activations to memory and starting threads.
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from selfplay.core import kernels
+import numpy as np
+import torch
+
+from selfplay.core import kernels, losses
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Categorical
 from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
 from selfplay.core.policy import ActorCritic
 from selfplay.core.ppo import SMALLEST, SPREAD
+from selfplay.core.tiles import CHUNKS
 
 PADDING = 8  # outputs are padded to a multiple of this: the kernels' products go in steps of four
 
@@ -34,18 +38,25 @@ def fits(policy: ActorCritic) -> bool:
     )
 
 
-def check_tokens(tokens: np.ndarray, count: int) -> None:
-    """`ValueError` unless tokens is uint8 [B, count]."""
+def uniform(count: int, generator: torch.Generator | None) -> np.ndarray:
+    """float32 [count] in [0, 1), or -1 without a generator: the kernels then take the likeliest."""
+    return np.full(count, -1, np.float32) if generator is None else torch.rand(count, generator=generator).numpy()
+
+
+def checked_tokens(tokens: np.ndarray, count: int) -> np.ndarray:
+    """The tokens, side by side; `ValueError` unless they are uint8 [B, count]."""
     if tokens.dtype != np.uint8 or tokens.ndim != 2 or tokens.shape[1] != count:
         raise ValueError(f"learner: obs must be uint8 [B, {count}], got {tokens.dtype} {list(tokens.shape)}")
+    return np.ascontiguousarray(tokens)
 
 
-def coefficients(advantage: np.ndarray, config: PPOConfig) -> kernels.Coefficients:
+def coefficients(advantage: np.ndarray, config: PPOConfig) -> losses.Coefficients:
     """The numbers of the loss for a minibatch of such advantages, float32 [B]."""
     centre, spread = 0.0, 1.0
     if config.normalise_advantage and config.normalise_over == "minibatch":
-        centre, spread = advantage.mean(dtype=np.float64), advantage.std(dtype=np.float64) + SPREAD
-    return kernels.Coefficients(
+        centre, spread = losses.moments(advantage)
+        spread += SPREAD
+    return losses.Coefficients(
         *map(np.float32, (centre, spread, config.clip, config.clip_value or 0, config.value_coef, config.entropy))
     )
 
@@ -55,9 +66,9 @@ def metrics(sums: np.ndarray, steps: int, bonus: np.ndarray, head: np.ndarray, c
 
     bonus, head: float32 [A, H], the entropy bonus's gradient to the policy head's weights, and the whole of it.
     """
-    if sums[kernels.INVALID]:
-        raise ValueError(out_of_range(int(sums[kernels.INVALID])))
-    surrogate, value_loss, entropy, kl, clipped = sums[: kernels.CLIPPED + 1] / steps
+    if sums[losses.INVALID]:
+        raise ValueError(out_of_range(int(sums[losses.INVALID])))
+    surrogate, value_loss, entropy, kl, clipped = sums[: losses.CLIPPED + 1] / steps
     return {
         "loss": surrogate + config.value_coef * value_loss - config.entropy * entropy,
         "surrogate": surrogate,
@@ -65,8 +76,12 @@ def metrics(sums: np.ndarray, steps: int, bonus: np.ndarray, head: np.ndarray, c
         "entropy": entropy,
         "approx_kl": kl,
         "clip_fraction": clipped,
-        "entropy_to_surrogate": float(np.linalg.norm(bonus)) / max(float(np.linalg.norm(head - bonus)), SMALLEST),
+        "entropy_to_surrogate": _length(bonus) / max(_length(head - bonus), SMALLEST),
     }
+
+
+def _length(x: np.ndarray) -> float:
+    return math.sqrt(np.vdot(x, x))
 
 
 class FusedNetwork:
@@ -96,7 +111,7 @@ class FusedNetwork:
             actions=self.actions,
         )
         scratch = GradientRows(rows, width)
-        chunks = kernels.CHUNKS
+        chunks = CHUNKS
         self._gradient = kernels.Gradient(
             rows=scratch.partial,
             touched=scratch.touched,
@@ -106,7 +121,7 @@ class FusedNetwork:
             heads=np.zeros((chunks, padded, inner), np.float32),
             heads_bias=np.zeros((chunks, padded), np.float32),
             bonus=np.zeros((chunks, padded, inner), np.float32),
-            sums=np.zeros((chunks, kernels.SUMS)),
+            sums=np.zeros((chunks, losses.SUMS)),
         )
         self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
         self._index = np.arange(0)
@@ -122,18 +137,29 @@ class FusedNetwork:
         net.heads_bias[self.actions : self.outputs] = p["value_head.bias"]
 
     def act(
-        self, tokens: np.ndarray, uniform: np.ndarray, action: np.ndarray, log_prob: np.ndarray, value: np.ndarray
+        self,
+        obs: np.ndarray,
+        _state: np.ndarray,
+        generator: torch.Generator | None,
+        action: np.ndarray,
+        log_prob: np.ndarray,
+        value: np.ndarray,
+        _after: np.ndarray,
     ) -> None:
-        """Forward pass and one action for each of tokens [B, P]; see `kernels.act` for the arrays."""
-        check_tokens(tokens, len(self._net.offsets))
+        """Forward pass and one action for each of the tokens obs [B, P], drawn by `generator`, else the likeliest.
+
+        See `kernels.act` for the arrays.
+        """
+        tokens = checked_tokens(obs, len(self._net.offsets))
         self._refresh()
         if len(self._index) < len(tokens):
             self._index = np.arange(len(tokens))
-        invalid = kernels.act(self._net, tokens, self._index, uniform, action, log_prob, value)
+        drawn = uniform(len(tokens), generator)
+        invalid = kernels.act(self._net, tokens, self._index, drawn, action, log_prob, value)
         if invalid:
             raise ValueError(out_of_range(invalid))
 
-    def loss_gradient(self, samples: kernels.Samples, index: np.ndarray, config: PPOConfig) -> dict[str, float]:
+    def loss_gradient(self, samples: losses.Samples, index: np.ndarray, config: PPOConfig) -> dict[str, float]:
         """`ppo_loss` on samples `index` int64 [B]: the gradient to `adam.gradient`, the metrics returned."""
         by = coefficients(samples.advantage[index], config)
         self._refresh()

@@ -6,15 +6,17 @@ It takes the steps of `selfplay.core.sequences.sequence_loss` under autograd (he
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from selfplay.core import gru_kernels, kernels
+from selfplay.core import gru_kernels, kernels, losses
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Categorical
 from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
-from selfplay.core.fused import PADDING, check_tokens, coefficients, metrics
+from selfplay.core.fused import PADDING, checked_tokens, coefficients, metrics, uniform
 from selfplay.core.policy import ActorCritic
 from selfplay.core.sequences import Sequences
+from selfplay.core.tiles import CHUNKS
 
 
 def fits(policy: ActorCritic) -> bool:
@@ -65,7 +67,7 @@ class FusedGRU:
             actions=self.actions,
         )
         scratch = GradientRows(rows, width)
-        chunks = kernels.CHUNKS
+        chunks = CHUNKS
         self._gradient = gru_kernels.Gradient(
             rows=scratch.partial,
             touched=scratch.touched,
@@ -76,7 +78,7 @@ class FusedGRU:
             heads=np.zeros((chunks, padded, memory), np.float32),
             heads_bias=np.zeros((chunks, padded), np.float32),
             bonus=np.zeros((chunks, padded, memory), np.float32),
-            sums=np.zeros((chunks, kernels.SUMS)),
+            sums=np.zeros((chunks, losses.SUMS)),
         )
         self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
 
@@ -101,23 +103,27 @@ class FusedGRU:
 
     def act(
         self,
-        tokens: np.ndarray,
+        obs: np.ndarray,
         state: np.ndarray,
-        uniform: np.ndarray,
+        generator: torch.Generator | None,
         action: np.ndarray,
         log_prob: np.ndarray,
         value: np.ndarray,
         after: np.ndarray,
     ) -> None:
-        """Forward pass and one action for each of tokens [B, P]; see `gru_kernels.act` for the arrays."""
-        check_tokens(tokens, len(self._net.offsets))
+        """Forward pass and one action for each of the tokens obs [B, P], drawn by `generator`, else the likeliest.
+
+        See `gru_kernels.act` for the arrays.
+        """
+        tokens, drawn = checked_tokens(obs, len(self._net.offsets)), uniform(len(obs), generator)
         self._refresh()
-        invalid = gru_kernels.act(self._net, tokens, state, uniform, action, log_prob, value, after)
+        remembered = np.ascontiguousarray(state)
+        invalid = gru_kernels.act(self._net, tokens, remembered, drawn, action, log_prob, value, after)
         if invalid:
             raise ValueError(out_of_range(invalid))
 
     def loss_gradient(
-        self, samples: kernels.Samples, sequences: gru_kernels.Sequences, index: np.ndarray, config: PPOConfig
+        self, samples: losses.Samples, sequences: gru_kernels.Sequences, index: np.ndarray, config: PPOConfig
     ) -> dict[str, float]:
         """`sequence_loss` on sequences `index` int64 [B]: the gradient to `adam.gradient`, the metrics returned."""
         index = index[np.argsort(-sequences.length[index], kind="stable")]  # alike side by side, in a tile
@@ -157,5 +163,5 @@ class FusedGRU:
 def _bounds(longest: np.ndarray) -> np.ndarray:
     """int64 [CHUNKS + 1]: where each chunk's tiles begin, if tile k takes `longest[k]` steps, in about equal shares."""
     begins = np.concatenate(([0], np.cumsum(longest)))
-    shares = np.arange(kernels.CHUNKS + 1) * begins[-1] / kernels.CHUNKS
+    shares = np.arange(CHUNKS + 1) * begins[-1] / CHUNKS
     return np.searchsorted(begins, shares)

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from selfplay.core import dense, fused, fused_gru, kernels
+from selfplay.core import dense, fused, fused_dense, fused_gru, losses
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.policy import ActorCritic
@@ -19,28 +19,33 @@ from selfplay.core.sequences import Sequences, sequence_loss
 class Gradients:
     """Gradients of `policy`'s loss under `config`, written to `adam.gradient`.
 
-    fused: the hand-written network in use that also acts; dense: the one that does not. None for autograd.
+    fused: the kernels in use, which also act; dense: by hand on any device, where there are none. Both None: autograd.
     """
 
     def __init__(self, policy: ActorCritic, adam: Adam, config: PPOConfig) -> None:
         self.policy, self.adam, self.config = policy, adam, config
-        self.fused: fused.FusedNetwork | fused_gru.FusedGRU | None = None
+        self.fused: fused.FusedNetwork | fused_gru.FusedGRU | fused_dense.FusedDense | None = None
+        self.dense: dense.DenseNetwork | None = None
         if config.fused and fused.fits(policy):
             self.fused = fused.FusedNetwork(policy, adam)
         elif config.fused and fused_gru.fits(policy):
             self.fused = fused_gru.FusedGRU(policy, adam)
-        self.dense = dense.DenseNetwork(policy, adam) if config.fused and dense.fits(policy, config) else None
+        elif config.fused and fused_dense.fits(policy):
+            self.fused = fused_dense.FusedDense(policy, adam)
+        elif config.fused and dense.fits(policy, config):
+            self.dense = dense.DenseNetwork(policy, adam)
 
     def of(self, steps: Minibatch, cut: Sequences | None) -> Callable[[Tensor], dict[str, float]]:
         """A function from the numbers of a minibatch's rows (with `cut`: sequences), int64 [B], to its metrics."""
-        if self.dense is not None:
-            normaliser = self.policy.normaliser
-            seen = steps.obs if normaliser is None else normaliser(steps.obs)
-            return partial(self._by_hand, self.dense, steps, seen)
-        if self.fused is None:
+        if self.fused is None and self.dense is None:
             return partial(self._autograd, steps, cut)
-        fields = (steps.obs, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
-        samples = kernels.Samples(*(field.contiguous().numpy() for field in fields))
+        normaliser = self.policy.normaliser
+        seen = steps.obs if normaliser is None else normaliser(steps.obs)
+        if self.dense is not None:
+            return partial(self._by_hand, self.dense, steps, seen)
+        assert self.fused is not None
+        fields = (seen, steps.action, steps.log_prob, steps.advantage, steps.returns, steps.value)
+        samples = losses.Samples(*(field.contiguous().numpy() for field in fields))
         if isinstance(self.fused, fused_gru.FusedGRU):
             assert cut is not None
             loss_gradient = partial(self.fused.loss_gradient, samples, fused_gru.arrays(cut))

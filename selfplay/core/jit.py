@@ -8,7 +8,8 @@ import numba as nb
 
 from envs.jit import DigestCache, digest
 
-_SOURCES = digest(Path(__file__).parent / name for name in ("adam.py", "advantages.py", "kernels.py", "gru_kernels.py"))
+_NAMES = "adam advantages dense_kernels gru_kernels kernels losses products tiles"
+_SOURCES = digest(Path(__file__).parent / f"{name}.py" for name in _NAMES.split())
 
 
 def kernel(**options):

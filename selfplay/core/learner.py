@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from curiosity.group import ALONE, Group
-from selfplay.core import fused_gru, sequences
+from selfplay.core import sequences
 from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
@@ -145,20 +145,15 @@ class Learner:
             raise ValueError(f"learner: out.state must be {list(state.shape)}, got {list(out.state.shape)}")
         if self._fused is not None:
             if out is None:
+                kind = torch.float32 if self.policy.distribution.spreads else torch.int64
                 out = Act(
-                    torch.empty(len(obs), dtype=torch.int64),
+                    torch.empty(len(obs), *(self.action_space.shape or ()), dtype=kind),
                     torch.empty(len(obs)),
                     torch.empty(len(obs), len(self.streams)),
                     torch.empty(len(obs), self.memory) if self.memory else NO_STATE,
                 )
-            uniform = torch.full((len(obs),), -1.0)
-            if not deterministic:
-                torch.rand(len(obs), generator=self.generator, out=uniform)
-            tokens, written = obs.contiguous().numpy(), [tensor.numpy() for tensor in out]
-            if isinstance(self._fused, fused_gru.FusedGRU):
-                self._fused.act(tokens, state.contiguous().numpy(), uniform.numpy(), *written)
-            else:
-                self._fused.act(tokens, uniform.numpy(), *written[:3])
+            generator = None if deterministic else self.generator
+            self._fused.act(obs.numpy(), state.numpy(), generator, *(tensor.numpy() for tensor in out))
             return out
         unwaited = self.device.type == "cuda"  # elsewhere a host could read what has not been copied yet
         obs = obs.to(self.device, non_blocking=unwaited)

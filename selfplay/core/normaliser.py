@@ -35,7 +35,7 @@ class Normaliser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 [..., D] to the same."""
-        return ((x - self._shift) * self._factor).clamp(-BOUND, BOUND)
+        return ((x - self.shift) * self.factor).clamp(-BOUND, BOUND)
 
     @torch.no_grad()
     def update(self, x: Tensor, group: Group = ALONE) -> None:
@@ -55,19 +55,19 @@ class Normaliser(nn.Module):
         self.square += around + delta**2 * (before * count / total)
         self.mean += delta * (count / total)
         self.count.fill_(total)
-        self._ready(self._shift.device)
+        self._ready(self.shift.device)
 
     def _ready(self, device: torch.device | str) -> None:
         """What `forward` needs, in float32 on `device`."""
         variance = self.square / self.count if self.count > 0 else torch.ones_like(self.square)
-        self._shift = self.mean.float().to(device)
-        self._factor = (variance + SPREAD).rsqrt().float().to(device)
+        self.shift = self.mean.float().to(device)
+        self.factor = (variance + SPREAD).rsqrt().float().to(device)
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
         """Module.to and the like move what was made ready, not the moments."""
-        self._shift, self._factor = fn(self._shift), fn(self._factor)
+        self.shift, self.factor = fn(self.shift), fn(self.factor)
         return self
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)
-        self._ready(self._shift.device)
+        self._ready(self.shift.device)

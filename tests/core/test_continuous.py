@@ -14,7 +14,6 @@ from selfplay.core.episodes import first_episodes
 from selfplay.core.learner import Learner
 from selfplay.core.normaliser import Normaliser
 from selfplay.core.policy import ActorCritic
-from selfplay.core.ppo import Minibatch
 from selfplay.core.streams import Stream
 from selfplay.core.transitions import Transitions
 from selfplay.rewards.task import TaskReward
@@ -268,35 +267,3 @@ def test_actions_of_another_shape_are_refused():
 def test_settings_that_no_memory_has_are_refused():
     with pytest.raises(ValueError, match='goes with critic "shared" and activation "relu"'):
         PPOConfig(memory="gru", critic="own")
-
-
-@pytest.mark.parametrize("settings", [
-    {}, {"critic": "own", "entropy": 0.03}, {"activation": "relu", "hidden": (8,)}, {"normalise_advantage": False},
-    {"normalise_obs": False, "hidden": (8, 12, 16), "critic": "own", "clip": 0.02},
-])  # fmt: skip
-def test_the_gradient_by_hand_is_autograds(settings):
-    world = TargetWorld(64, 3.0, 2.0)
-    streams = [Stream(TaskReward()), Stream(Witness(), 0.5)]
-    found = []
-    for fused in (True, False):
-        learner = learner_for(world, streams, fused=fused, **{"hidden": (16, 8)} | settings)
-        if learner.policy.normaliser is not None:
-            learner.policy.normaliser.update(torch.from_numpy(world.reset(1)))
-        generator = torch.Generator().manual_seed(5)
-        obs = torch.from_numpy(world.reset(2))
-        action = torch.randn(64, 2, generator=generator)
-        with torch.no_grad():
-            parameters, value = learner.policy(obs)
-            log_prob = learner.policy.distribution.log_prob(parameters, action)
-        log_prob += 0.3 * torch.randn(64, generator=generator)  # some ratios beyond the clip on either side
-        returns = torch.randn(64, 2, generator=generator)
-        steps = Minibatch(obs, action, log_prob, torch.randn(64, generator=generator), returns, value)
-        metrics = learner.gradients.of(steps, None)(torch.arange(48))
-        found.append((metrics, learner.adam.gradient.clone()))
-        assert (learner.gradients.dense is not None) == fused
-    (by_hand, gradient), (by_graph, expected) = found
-    torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=1e-4)
-    assert by_hand.keys() == by_graph.keys()
-    for name in by_hand:
-        assert by_hand[name] == pytest.approx(by_graph[name], rel=1e-4, abs=1e-6), name
-    assert 0.1 < by_hand["clip_fraction"] < 1
