@@ -53,6 +53,7 @@ setup(
         "click",
         "filelock",
         "gymnasium[mujoco]",
+        "llvmlite",
         "matplotlib",
         "minigrid[wfc]==3.2.0",  # the grid engine is exact to this version
         "mujoco>=4",
