@@ -64,3 +64,37 @@ def test_a_lost_node_changes_nothing(tmp_path):
         assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
     values = [json.loads((tmp_path / name / "results.json").read_text())["values"] for name in ("ray", "alone")]
     assert values[0] == values[1]
+
+
+SHARED = """
+from selfplay.studies.reductions import Last
+from selfplay.studies.study import Arm, Measure, Run, Study
+SETTINGS = {"num_envs": "16", "rollout_steps": "16", "eval_episodes": "8", "ppo.minibatch_size": "128"}
+BEGUN = Run("ppo", "grid/Empty-5x5-v0", 4_096, SETTINGS)
+def arm(name, rate):
+    return Arm(name, Run("finetune", BEGUN.env, 2_048, {**SETTINGS, "ppo.learning_rate": rate}, BEGUN), {})
+STUDY = Study("shared", "Does it go on?", (arm("slow", "1e-4"), arm("fast", "1e-3")),
+              (Measure("success", "eval/success", Last()),), (), seeds=2)
+"""
+
+
+@pytest.mark.slow
+def test_what_two_arms_begin_with_is_trained_once_and_first(tmp_path):
+    pytest.importorskip("ray")
+    declared = tmp_path / "shared.py"
+    declared.write_text(SHARED)
+    for name, words in (("ray", ["--ray", "local", "--jobs", "2"]), ("alone", ["--jobs", "1"])):
+        told = [sys.executable, "-m", "selfplay", "study", str(declared), *words, "--dir", str(tmp_path / name)]
+        done = subprocess.run(
+            told, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=500, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    begun = {name: sorted((tmp_path / name / "begins").rglob("metrics.jsonl")) for name in ("ray", "alone")}
+    assert len(begun["ray"]) == len(begun["alone"]) == 2  # one for each seed, not for each arm
+    found = {name: sorted((tmp_path / name).rglob("metrics.jsonl")) for name in begun}
+    assert len(found["ray"]) == 6
+    for one, other in zip(found["ray"], found["alone"], strict=True):
+        assert one.relative_to(tmp_path / "ray") == other.relative_to(tmp_path / "alone")
+        assert one.read_bytes() == other.read_bytes()
+    values = [json.loads((tmp_path / name / "results.json").read_text())["values"] for name in found]
+    assert values[0] == values[1]
