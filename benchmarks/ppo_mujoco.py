@@ -6,7 +6,8 @@ Both: batches of 2,048 steps, 10 epochs of minibatches of 64, so as many gradien
 units, Adam at 3e-4, γ .99, λ .95, clip .2, no entropy bonus, gradients clipped at .5, observations and rewards
 normalised by running moments. These are stable-baselines3's own defaults, with its VecNormalize; it plays one world for
 2,048 steps, ours eight (`SETTINGS`) for 256. Seconds are those of playing and learning, without imports, compiling and
-evaluation. Return: mean over 100 episodes of the mean action, in Gymnasium's own reward.
+evaluation: of the clock, and of the processor, which other work on the machine hardly changes. Return: mean over 100
+episodes of the mean action, in Gymnasium's own reward.
 
 Every training is a process of its own with `--threads` threads; ours and theirs take turns, `--jobs` at a time. With
 --out the same command goes on where it stopped.
@@ -30,6 +31,21 @@ SETTINGS = {"num_envs": "8", "rollout_steps": "256", "ppo.minibatch_size": "64"}
 Row = dict[str, Any]
 
 
+class Stopwatch:
+    """Seconds of the clock and of this process's processor time, of what is inside."""
+
+    def __enter__(self) -> Stopwatch:
+        self._began = (time.perf_counter(), time.process_time())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        now = (time.perf_counter(), time.process_time())
+        self.seconds, self.processor_seconds = (end - began for end, began in zip(now, self._began, strict=True))
+
+    def row(self) -> Row:
+        return {"seconds": self.seconds, "processor_seconds": self.processor_seconds}
+
+
 def train_ours(env: str, steps: int, seed: int, overrides: dict[str, str]) -> Row:
     """Seconds and the return after `steps` steps."""
     from selfplay.environments import find_environment
@@ -43,11 +59,10 @@ def train_ours(env: str, steps: int, seed: int, overrides: dict[str, str]) -> Ro
 
     stage_of(0).iterate(0.0)  # loads and compiles
     stage = stage_of(seed)
-    began = time.perf_counter()
-    while stage.steps < steps:
-        stage.iterate(stage.steps / steps)
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "return": stage.scores(EPISODES, 1_000_000, deterministic=True)["task"]["return"]}
+    with Stopwatch() as watch:
+        while stage.steps < steps:
+            stage.iterate(stage.steps / steps)
+    return watch.row() | {"return": stage.scores(EPISODES, 1_000_000, deterministic=True)["task"]["return"]}
 
 
 def train_sb3(env: str, steps: int, seed: int, _overrides: dict[str, str]) -> Row:
@@ -56,18 +71,19 @@ def train_sb3(env: str, steps: int, seed: int, _overrides: dict[str, str]) -> Ro
     import numpy as np
     from stable_baselines3 import PPO
     from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.logger import configure
     from stable_baselines3.common.monitor import Monitor
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
     worlds = VecNormalize(DummyVecEnv([lambda: Monitor(gymnasium.make(env))]))
     model = PPO("MlpPolicy", worlds, seed=seed, device="cpu")
-    began = time.perf_counter()
-    model.learn(steps)
-    seconds = time.perf_counter() - began
+    model.set_logger(configure(None, []))  # prints nothing and leaves no folder
+    with Stopwatch() as watch:
+        model.learn(steps)
     worlds.training, worlds.norm_reward = False, False
     worlds.seed(1_000_000)
     returns, _ = evaluate_policy(model, worlds, EPISODES, deterministic=True, return_episode_rewards=True)
-    return {"seconds": seconds, "return": float(np.mean(returns))}
+    return watch.row() | {"return": float(np.mean(returns))}
 
 
 WHO = {"ours": train_ours, "sb3": train_sb3}
@@ -92,17 +108,19 @@ def summary(rows: list[Row]) -> list[Row]:
     found = []
     for env in dict.fromkeys(row["env"] for row in rows):
         line: Row = {"env": env}
-        returns, seconds = {}, {}
+        returns, seconds, processor = {}, {}, {}
         for who in WHO:
             ours = sorted((row for row in rows if (row["env"], row["who"]) == (env, who)), key=lambda row: row["seed"])
             if not ours:
                 continue
             returns[who] = Bounds.exact(np.array([row["return"] for row in ours]))
             seconds[who] = float(np.median([row["seconds"] for row in ours]))
+            processor[who] = float(np.median([row["processor_seconds"] for row in ours]))
             line |= {f"return, {who}": _interval(iqm_interval(returns[who])), f"seconds, {who}": seconds[who]}
         if len(returns) == len(WHO):
             line["ours − sb3"] = _interval(difference_interval(returns["ours"], returns["sb3"], paired=False))
             line["times as fast"] = seconds["sb3"] / seconds["ours"]
+            line["by processor time"] = processor["sb3"] / processor["ours"]
         found.append(line)
     return found
 

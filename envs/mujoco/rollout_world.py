@@ -71,10 +71,12 @@ class MujocoWorld:
             self.channel_spaces[name] = spaces.Box(-np.inf, np.inf, (1,), np.float32)
         self.row_width = max(part.stop for part in self.columns.values())
         self.pixels: dict[str, np.ndarray] = {}
+        self._playing: np.ndarray | None = None
 
     def reset(self, seed: int | None) -> np.ndarray:
         """Begin episodes everywhere; the first rows, float32 [N, W]. seed None: go on with the streams."""
         self.env.reset(seed=seed)
+        self._playing = None
         return self._rows()
 
     def step(
@@ -87,13 +89,17 @@ class MujocoWorld:
         truncated_out: np.ndarray,
     ) -> None:
         """Step all worlds with action float32 [N, A]."""
-        observation, reward_out[:], terminated_out[:], truncated_out[:], _ = self.env.step(action)
+        observation, reward_out[:], terminated_out[:], truncated_out[:], _ = self.env.step(action, self._playing)
         self._write(observation, next_obs_out)
         ended = terminated_out | truncated_out
         if ended.any():
             self._write(self.env.reset(options={"reset_mask": ended})[0], obs_out)
         else:
             obs_out[:] = next_obs_out
+
+    def rest_but(self, ids: np.ndarray) -> None:
+        """Step `ids` (int [M], sorted) alone until the next `reset`: physics is what a step costs."""
+        self._playing = ids
 
     def success_rows(self, seed: int) -> np.ndarray:
         """Rows float32 [N, W] of success, by `envs.mujoco.examples.place_at_goals`."""

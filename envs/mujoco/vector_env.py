@@ -122,8 +122,12 @@ class MujocoVectorEnv(VectorEnv):
         self._ready = True
         return self.observe(), {}
 
-    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(
+        self, actions: Any, ids: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One action for each environment (floats [N, nu]); see Gymnasium.
+
+        ids: who (int [M], sorted; None: all). The others stay as they are, with reward 0 and nothing ended.
 
         Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info. ValueError for a
         wrong shape or number; then nothing has moved.
@@ -131,18 +135,21 @@ class MujocoVectorEnv(VectorEnv):
         self._require_open()
         if not self._ready:
             raise gym.error.ResetNeeded("step() was called before reset()")
-        over = self.state.over.copy()
+        stays = np.full(self.num_envs, ids is not None)
+        if ids is not None:
+            stays[ids] = False
+        over = self.state.over & ~stays
         if self.autoreset_mode is not AutoresetMode.NEXT_STEP and over.any():
             raise gym.error.ResetNeeded(f"the episode of environment {over.argmax()} is over: reset it with reset_mask")
-        actions = self._checked_actions(actions, over | self.engine.absurd())
-        before, lost, why = step_or_cut(self.engine, actions, over)
+        actions = self._checked_actions(actions, over | stays | self.engine.absurd())
+        before, lost, why = step_or_cut(self.engine, actions, over, ids)
 
         earlier, now = self.engine.moment(before), self.engine.moment()
-        reward = np.where(over | lost, 0.0, self.world.reward(earlier, actions, now, self.engine.dt))
-        terminated = self.world.terminated(now) & ~over & ~lost
-        truncated = (self.state.steps >= self.max_steps) | lost
+        reward = np.where(over | lost | stays, 0.0, self.world.reward(earlier, actions, now, self.engine.dt))
+        terminated = self.world.terminated(now) & ~over & ~lost & ~stays
+        truncated = (self.state.steps >= self.max_steps) & ~stays | lost
         done = terminated | truncated
-        self.state.over[:] = done
+        self.state.over[~stays] = done[~stays]
         observation = self.observe()
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP and done.any():

@@ -12,9 +12,10 @@ from selfplay.core.learner import Learner
 def first_episodes(world: World, learner: Learner, seed: int, deterministic: bool = False) -> EpisodeStats:
     """The first episode of each of the N environments, from a reset with `seed`: arrays [N] in their order.
 
-    Environments that are through are stepped on with any action, and nothing of it is looked at. Levels that never
-    end an episode would never return.
+    Environments that are through rest if the world can `rest_but` others, else they are stepped on with any action;
+    nothing of it is looked at. Levels that never end an episode would never return.
     """
+    rest_but = getattr(world, "rest_but", None)
     count, width = world.num_envs, world.columns["obs"].stop
     rows = world.reset(seed)
     after, successor = np.empty_like(rows), np.empty_like(rows)
@@ -35,6 +36,8 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
         ended = terminated[playing] | truncated[playing]
         successes[playing] = terminated[playing] & (reward[playing] > 0)
         playing = playing[~ended]
+        if rest_but is not None and ended.any():
+            rest_but(playing)
         rows, after = after, rows
     return EpisodeStats(returns, lengths, successes if world.succeeds else None)
 

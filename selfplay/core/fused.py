@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 
-from selfplay.core import kernels, losses
+from selfplay.core import gru_kernels, kernels, losses
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Categorical
@@ -84,19 +84,48 @@ def _length(x: np.ndarray) -> float:
     return math.sqrt(np.vdot(x, x))
 
 
-class FusedNetwork:
-    """`policy`'s parameters, read in place, and scratch for its gradient, which goes to `adam.gradient`."""
+class FusedHeads:
+    """What kernels for tokens and discrete actions share: both heads side by side, padded, and where gradients go."""
 
     def __init__(self, policy: ActorCritic, adam: Adam) -> None:
         self.adam = adam
         self.actions = policy.policy_head.out_features
         self.outputs = self.actions + policy.value_head.out_features
-        padded = -(-self.outputs // PADDING) * PADDING
-        encoder = policy.encoder
+        self.padded = -(-self.outputs // PADDING) * PADDING
+        self._parameters = {name: p.detach().numpy() for name, p in policy.named_parameters()}
+        self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
+
+    def _refresh_heads(self, net: kernels.Network | gru_kernels.Network) -> None:
+        p, actions, outputs = self._parameters, self.actions, self.outputs
+        net.heads[:actions], net.heads[actions:outputs] = p["policy_head.weight"], p["value_head.weight"]
+        net.heads_bias[:actions], net.heads_bias[actions:outputs] = p["policy_head.bias"], p["value_head.bias"]
+        net.heads_t[:] = net.heads.T
+
+    def _reduce_heads(self, parts: kernels.Gradient | gru_kernels.Gradient) -> None:
+        """Add the pieces up, in their order."""
+        out, heads, bias = self._gradients, parts.heads.sum(0), parts.heads_bias.sum(0)
+        out["policy_head.weight"][:] = heads[: self.actions]
+        out["value_head.weight"][:] = heads[self.actions : self.outputs]
+        out["policy_head.bias"][:] = bias[: self.actions]
+        out["value_head.bias"][:] = bias[self.actions : self.outputs]
+
+    def _metrics(
+        self, parts: kernels.Gradient | gru_kernels.Gradient, steps: int, config: PPOConfig
+    ) -> dict[str, float]:
+        """`metrics` of what a kernel wrote, once it is reduced."""
+        bonus = parts.bonus.sum(0)[: self.actions]
+        return metrics(parts.sums.sum(0), steps, bonus, self._gradients["policy_head.weight"], config)
+
+
+class FusedNetwork(FusedHeads):
+    """`policy`'s parameters, read in place, and scratch for its gradient, which goes to `adam.gradient`."""
+
+    def __init__(self, policy: ActorCritic, adam: Adam) -> None:
+        super().__init__(policy, adam)
+        encoder, padded = policy.encoder, self.padded
         assert isinstance(encoder, BagEncoder)
         rows, width = encoder.table.shape
         inner = policy.policy_head.in_features
-        self._parameters = {name: p.detach().numpy() for name, p in policy.named_parameters()}
         self._net = kernels.Network(
             offsets=encoder.offsets.numpy(),
             sizes=encoder.sizes.numpy(),
@@ -123,18 +152,12 @@ class FusedNetwork:
             bonus=np.zeros((chunks, padded, inner), np.float32),
             sums=np.zeros((chunks, losses.SUMS)),
         )
-        self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
         self._index = np.arange(0)
 
     def _refresh(self) -> None:
         """Copy what the kernels hold in another layout: small, and so nobody has to say that parameters changed."""
-        net, p = self._net, self._parameters
-        net.hidden_t[:] = p["layers.0.weight"].T
-        net.heads[: self.actions] = p["policy_head.weight"]
-        net.heads[self.actions : self.outputs] = p["value_head.weight"]
-        net.heads_t[:] = net.heads.T
-        net.heads_bias[: self.actions] = p["policy_head.bias"]
-        net.heads_bias[self.actions : self.outputs] = p["value_head.bias"]
+        self._net.hidden_t[:] = self._parameters["layers.0.weight"].T
+        self._refresh_heads(self._net)
 
     def act(
         self,
@@ -165,8 +188,7 @@ class FusedNetwork:
         self._refresh()
         kernels.loss_gradient(self._net, samples, index, by, self._gradient)
         self._reduce()
-        bonus = self._gradient.bonus.sum(0)[: self.actions]
-        return metrics(self._gradient.sums.sum(0), len(index), bonus, self._gradients["policy_head.weight"], config)
+        return self._metrics(self._gradient, len(index), config)
 
     def _reduce(self) -> None:
         """Add the pieces up, in their order, into the gradients."""
@@ -175,8 +197,4 @@ class FusedNetwork:
         np.sum(parts.bias, 0, out=out["encoder.bias"])
         np.sum(parts.hidden, 0, out=out["layers.0.weight"])
         np.sum(parts.hidden_bias, 0, out=out["layers.0.bias"])
-        heads, bias = parts.heads.sum(0), parts.heads_bias.sum(0)
-        out["policy_head.weight"][:] = heads[: self.actions]
-        out["value_head.weight"][:] = heads[self.actions : self.outputs]
-        out["policy_head.bias"][:] = bias[: self.actions]
-        out["value_head.bias"][:] = bias[self.actions : self.outputs]
+        self._reduce_heads(parts)

@@ -13,7 +13,7 @@ from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Categorical
 from selfplay.core.encoders import BagEncoder, GradientRows, out_of_range
-from selfplay.core.fused import PADDING, checked_tokens, coefficients, metrics, uniform
+from selfplay.core.fused import FusedHeads, checked_tokens, coefficients, uniform
 from selfplay.core.policy import ActorCritic
 from selfplay.core.sequences import Sequences
 from selfplay.core.tiles import CHUNKS
@@ -38,19 +38,15 @@ def arrays(sequences: Sequences) -> gru_kernels.Sequences:
     return gru_kernels.Sequences(*(field.contiguous().numpy() for field in fields))
 
 
-class FusedGRU:
+class FusedGRU(FusedHeads):
     """`policy`'s parameters, read in place or copied, and scratch for its gradient, which goes to `adam.gradient`."""
 
     def __init__(self, policy: ActorCritic, adam: Adam) -> None:
-        self.adam = adam
-        self.actions = policy.policy_head.out_features
-        self.outputs = self.actions + policy.value_head.out_features
-        padded = -(-self.outputs // PADDING) * PADDING
-        encoder = policy.encoder
+        super().__init__(policy, adam)
+        encoder, padded = policy.encoder, self.padded
         assert isinstance(encoder, BagEncoder)
         rows, width = encoder.table.shape
         memory = self.memory = policy.memory
-        self._parameters = {name: p.detach().numpy() for name, p in policy.named_parameters()}
         self._net = gru_kernels.Network(
             offsets=encoder.offsets.numpy(),
             sizes=encoder.sizes.numpy(),
@@ -80,7 +76,6 @@ class FusedGRU:
             bonus=np.zeros((chunks, padded, memory), np.float32),
             sums=np.zeros((chunks, losses.SUMS)),
         )
-        self._gradients = {name: adam.view(adam.gradient, name).numpy() for name in self._parameters}
 
     def _refresh(self) -> None:
         """Copy what the kernels hold in another order: small, and so nobody has to say that parameters changed.
@@ -95,11 +90,7 @@ class FusedGRU:
         net.gates_bias[:one] = p["gru.bias_ih"][2 * one :]
         net.gates_bias[one : 3 * one] = p["gru.bias_ih"][: 2 * one] + p["gru.bias_hh"][: 2 * one]
         net.gates_bias[3 * one :] = p["gru.bias_hh"][2 * one :]
-        net.heads[: self.actions] = p["policy_head.weight"]
-        net.heads[self.actions : self.outputs] = p["value_head.weight"]
-        net.heads_t[:] = net.heads.T
-        net.heads_bias[: self.actions] = p["policy_head.bias"]
-        net.heads_bias[self.actions : self.outputs] = p["value_head.bias"]
+        self._refresh_heads(net)
 
     def act(
         self,
@@ -137,9 +128,7 @@ class FusedGRU:
         scale = np.float32(1 / steps)
         gru_kernels.loss_gradient(self._net, samples, sequences, index, bounds, scale, by, self._gradient)
         self._reduce()
-        sums = self._gradient.sums.sum(0)
-        bonus = self._gradient.bonus.sum(0)[: self.actions]
-        return metrics(sums, steps, bonus, self._gradients["policy_head.weight"], config)
+        return self._metrics(self._gradient, steps, config)
 
     def _reduce(self) -> None:
         """Add the pieces up, in their order, into the gradients."""
@@ -153,11 +142,7 @@ class FusedGRU:
         out["gru.bias_ih"][2 * one :] = bias[:one]
         out["gru.bias_ih"][: 2 * one] = bias[one : 3 * one]
         out["gru.bias_hh"][:] = bias[one:]
-        heads, bias = parts.heads.sum(0), parts.heads_bias.sum(0)
-        out["policy_head.weight"][:] = heads[: self.actions]
-        out["value_head.weight"][:] = heads[self.actions : self.outputs]
-        out["policy_head.bias"][:] = bias[: self.actions]
-        out["value_head.bias"][:] = bias[self.actions : self.outputs]
+        self._reduce_heads(parts)
 
 
 def _bounds(longest: np.ndarray) -> np.ndarray:

@@ -303,3 +303,35 @@ def test_nothing_is_written_where_one_happens_to_be(tmp_path, monkeypatch, capfd
     gym.make_vec("mujoco/HalfCheetah-v5", num_envs=2).reset(seed=0)  # its model makes MuJoCo warn
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+@pytest.mark.parametrize("world", ["Hopper-v5", "PointMaze-U-v0"])
+def test_who_is_left_out_stays_and_the_others_go_on_as_if_he_were_not(world, mode):
+    whole, part = (MujocoVectorEnv(world, 6, 9, mode) for _ in range(2))
+    for worlds in (whole, part):
+        worlds.reset(seed=3)
+    ids, rest = np.array([1, 2, 5]), np.array([0, 3, 4])
+    kept = part.snapshot(rest).arrays()
+    seen = part.observe(rest)
+    for step in range(30):
+        expected, found = whole.step(_actions(whole, step))[:4], part.step(_actions(part, step), ids)[:4]
+        for left, right in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(left[ids], right[ids])
+        np.testing.assert_array_equal(found[0][rest], seen)
+        assert not any(array[rest].any() for array in found[1:])
+    for name, array in part.snapshot(rest).arrays().items():
+        np.testing.assert_array_equal(array, kept[name], err_msg=name)
+    wrong = np.full_like(_actions(part, 0), np.nan)
+    wrong[ids] = 0
+    part.step(wrong, ids)  # nobody asks what those do who rest
+
+
+def test_who_rests_over_an_ended_episode_is_not_asked_to_be_reset():
+    worlds = MujocoVectorEnv("Reacher-v5", 3, 2, AutoresetMode.DISABLED)
+    worlds.reset(seed=0)
+    worlds.step(_actions(worlds, 0), np.array([0, 1]))
+    assert worlds.step(_actions(worlds, 1), np.array([0, 1]))[3].tolist() == [True, True, False]
+    assert worlds.step(_actions(worlds, 2), np.array([2]))[3].tolist() == [False, False, False]
+    with pytest.raises(gym.error.ResetNeeded, match="environment 1"):
+        worlds.step(_actions(worlds, 3), np.array([1, 2]))
