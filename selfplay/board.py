@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from selfplay.gif import gif_bytes
+
 
 @dataclass(frozen=True)
 class Band:
@@ -134,22 +136,8 @@ def _frame(pixels: np.ndarray) -> Image.Image:
 
 def _encode(images: list[Image.Image], format: str, duration: int = 0) -> bytes:
     """The bytes of a PNG, or of a GIF with `duration` ms a frame."""
+    if format == "GIF":
+        return gif_bytes(images, duration)
     buffer = io.BytesIO()
-    if format == "PNG":
-        images[0].save(buffer, "PNG")
-    else:
-        images = _with_one_palette(images)
-        # Pillow joins equal frames, adding their times: an agent that waits is seen to wait.
-        images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    images[0].save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _with_one_palette(images: list[Image.Image]) -> list[Image.Image]:
-    """The same in 256 colours, those of the first, the middle and the last: a palette for each takes thrice as long."""
-    chosen = [images[place] for place in sorted({0, len(images) // 2, len(images) - 1})]
-    width, height = (max(sizes) for sizes in zip(*(image.size for image in chosen), strict=True))
-    sheet = Image.new("RGB", (width, height * len(chosen)))
-    for place, image in enumerate(chosen):
-        sheet.paste(image, (0, height * place))
-    palette = sheet.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]

@@ -52,8 +52,9 @@ def run_watch(
 def _write_gif(frames: Sequence[np.ndarray], out: Path, fps: float) -> None:
     from PIL import Image
 
-    first, *others = [Image.fromarray(frame) for frame in frames]
-    first.save(out, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0)
+    from selfplay.gif import gif_bytes
+
+    out.write_bytes(gif_bytes([Image.fromarray(frame) for frame in frames], round(1000 / fps)))
 
 
 def _write_mp4(frames: Sequence[np.ndarray], out: Path, fps: float) -> None:

@@ -32,6 +32,7 @@ def layer(x, weight_t, bias, out):
 
 @nb.njit(**INNER)
 def zero(x):
+    """x [M, N] = 0."""
     for b in range(x.shape[0]):
         for n in range(x.shape[1]):
             x[b, n] = ZERO
@@ -39,12 +40,14 @@ def zero(x):
 
 @nb.njit(**INNER)
 def copy(x, out):
+    """out [N] = the first N of x."""
     for n in range(out.shape[0]):
         out[n] = x[n]
 
 
 @nb.njit(**INNER)
 def relu(x):
+    """x [M, N] = max(x, 0), in its place."""
     for b in range(x.shape[0]):
         for n in range(x.shape[1]):
             x[b, n] = max(x[b, n], ZERO)
@@ -52,6 +55,7 @@ def relu(x):
 
 @nb.njit(**INNER)
 def relu_backward(gradient, y):
+    """The gradient [M, N] of what `relu` was given, in its place, from that of y [M, N], which it made."""
     for b in range(y.shape[0]):
         for n in range(y.shape[1]):
             gradient[b, n] = gradient[b, n] if y[b, n] > ZERO else ZERO
