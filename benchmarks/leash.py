@@ -4,7 +4,8 @@
 
 One level of each grid, its time limit out of sight; the reference is a random, lopsided policy that PPO begins as
 (`selfplay.measures.leash_gap`). "missing" is what PPO's policy lacks of the optimum J* by exact policy evaluation, as a
-share of J*, and as a share of what there was to be gained over the reference.
+share of J*, and as a share of what there was to be gained over the reference. DoorKey under the largest β is what takes
+long: there the optimum is .066, and an episode of the leashed policy some 370 steps.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import time
 import click
 
 BETAS = (0.003, 0.01, 0.03, 0.1, 0.3)
-GRIDS = {"Empty-5x5-v0": 80, "LavaGapS5-v0": 100, "DoorKey-5x5-v0": 160}
+GRIDS = {"Empty-5x5-v0": 160, "LavaGapS5-v0": 200, "DoorKey-5x5-v0": 640}
 """Level to updates of 128 worlds × 32 steps."""
 
 
 @click.command()
-@click.option("--seeds", default=1, show_default=True)
+@click.option("--seeds", default=3, show_default=True)
 @click.option("--threads", type=int)
 @click.option("--out", type=click.Path())
 def main(seeds: int, threads: int | None, out: str | None) -> None:
@@ -31,7 +32,7 @@ def main(seeds: int, threads: int | None, out: str | None) -> None:
     from selfplay.threads import set_threads
 
     threads = set_threads(threads)
-    config = PPOConfig(learning_rate=3e-3, lr_schedule="linear", epochs=4, minibatch_size=1024, entropy=0.0)
+    config = PPOConfig(learning_rate=1e-3, lr_schedule="linear", epochs=4, minibatch_size=1024, entropy=0.0)
     rows = []
     for name, updates in GRIDS.items():
         for beta in BETAS:
