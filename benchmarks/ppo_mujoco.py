@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -125,6 +127,13 @@ def summary(rows: list[Row]) -> list[Row]:
     return found
 
 
+def _end_trainings(signum: int, _frame: object) -> None:
+    """As the terminal's Ctrl-C does, which all processes get."""
+    for training in multiprocessing.active_children():
+        training.terminate()
+    sys.exit(128 + signum)
+
+
 def _interval(found: Any) -> str:
     return f"{found.found_low:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
@@ -154,6 +163,7 @@ def main(envs, who, seeds, steps, jobs, threads, pairs, out) -> None:
     kept = out / "rows.jsonl" if out else None
     rows = [] if kept is None or not kept.exists() else read_lines(kept)
     done = {(row["who"], row["env"], row["steps"], row["seed"]) for row in rows}
+    signal.signal(signal.SIGTERM, _end_trainings)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
         going = [pool.submit(measure, *task, threads, overrides) for task in tasks if task not in done]
