@@ -12,6 +12,7 @@ from typing import Any
 
 from selfplay.jsonfile import read_lines, write_bytes
 from selfplay.methods import CONTINUATIONS, METHODS
+from selfplay.rewards.catalogue import TAUGHT
 from selfplay.rundir import read_record
 from selfplay.runlog import METRICS
 from selfplay.summary import alarms, results
@@ -64,9 +65,8 @@ def _details(record: Mapping[str, Any]) -> list[str]:
         + f", {parent['step']:,} steps, sha256 `{parent['sha256']}`"
         for parent in config.get("parents") or []
     ]
-    begins = (
-        ["It begins with these runs, the nearest first:", _list(parents)] if parents else ["It began from scratch."]
-    )
+    origin = "Its episodes were played by" if config["method"] == "clone" else "It begins with"
+    begins = [f"{origin} these runs, the nearest first:", _list(parents)] if parents else ["It began from scratch."]
     return ["## Model details", _list(lines), "### Lineage", *begins]
 
 
@@ -82,26 +82,84 @@ def _use(config: Mapping[str, Any]) -> list[str]:
 
 def _training(config: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> list[str]:
     settings, steps = config["settings"], int(metrics[-1]["step"])
-    learnt = [r for r in settings.get("rewards", []) if str(r).partition("=")[0] not in {"task", *METHODS}]
-    lines = [
-        f"{steps:,} env steps of its own play in {settings.get('num_envs', '?')} copies of {config['env']}"
-        + ("" if learnt else "; no recorded data, nothing from people"),
-        f"seed {config['seed']}",
-    ]
+    fitted = {"clone": _cloned, "dpo": _agreed}.get(config["method"])
+    lines = [fitted(config, steps) if fitted else _played(config, steps), *_not_its_own(config)]
+    lines.append(f"seed {config['seed']}")
     if config["method"] == "alice-bob":
         share = settings.get("game", {}).get("target_share", 0)
         lines.append(
             "Bob is paid for reaching Alice's goals, Alice for what he takes; "
             + (f"{share:.0%} of Bob's episodes are the task itself" if share else "the world's own reward is not seen")
         )
-        settings = {**settings, "rewards": [f"{r} (of Alice)" for r in settings.get("rewards", [])]}
-    if settings.get("rewards"):
-        lines.append("rewards and their weights: " + ", ".join(map(str, settings["rewards"])))
-    if learnt:
+    rewards = [] if fitted else list(map(str, settings.get("rewards", [])))
+    if rewards and config["method"] == "alice-bob":
+        paid = ["the game's payoff" + r.removeprefix("task") if _name(r) == "task" else r for r in rewards]
+        lines.append(f"what Alice is paid, and the weights: {', '.join(paid)}")
+    elif rewards:
+        lines.append(f"rewards and their weights: {', '.join(rewards)}")
+    if learnt := _taught(rewards):
         lines.append(f"of these, made of answers or data of their own, see `config.json`: {', '.join(learnt)}")
     if settings.get("tv", "off") != "off":
         lines.append(f"a noisy TV was on: {settings['tv']}")
     return ["## Training data", _list(lines)]
+
+
+def _cloned(config: Mapping[str, Any], steps: int) -> str:
+    """What a clone learnt from. steps: recorded ones, each counted in every pass."""
+    given, parents = config["demonstrations"], config.get("parents") or []
+    who = f"played by {parents[0]['run']}" if parents else "of no run that the file names"
+    return (
+        f"{given['episodes']:,} recorded episodes from {given['file']}, {who} (sha256 `{given['sha256']}`); "
+        f"{steps:,} recorded steps in all passes; no reward, and no play of its own but to be measured"
+    )
+
+
+def _agreed(config: Mapping[str, Any], steps: int) -> str:
+    """What a policy was made to agree with. steps: those of the clips, each counted in every pass."""
+    given = config["preferences"]
+    whose = ", ".join(given["teachers"]) if given.get("teachers") else "whom is not recorded"
+    return (
+        f"{given['comparisons']:,} comparisons of two clips, answered by: {whose} (sha256 `{given['sha256']}`); "
+        f"{steps:,} steps of clips in all passes; no reward, and no play of its own but to be measured"
+    )
+
+
+def _played(config: Mapping[str, Any], steps: int) -> str:
+    """What one that plays learnt from; only where that is known of all before it: from nothing else."""
+    settings = config["settings"]
+    alone = not _taught(settings.get("rewards", [])) and all(
+        "rewards" in parent and not _beside_play(parent) for parent in config.get("parents") or []
+    )
+    return f"{steps:,} env steps of its own play in {settings.get('num_envs', '?')} copies of {config['env']}" + (
+        "; no recorded data, nothing from people" if alone else ""
+    )
+
+
+def _not_its_own(config: Mapping[str, Any]) -> list[str]:
+    """What the runs before it learnt from beside their own play."""
+    found = [(parent["run"], _beside_play(parent)) for parent in config.get("parents") or []]
+    told = "; ".join(f"{run} {words}" for run, words in found if words)
+    return [f"of the runs before it, what was not play alone: {told}"] if told else []
+
+
+def _beside_play(parent: Mapping[str, Any]) -> str:
+    """What a run of the lineage learnt from beside its own play; "" for nothing that is known."""
+    if parent["method"] in _FITTED:
+        return _FITTED[parent["method"]]
+    taught = _taught(parent.get("rewards", []))
+    return f"was paid by {', '.join(taught)}" if taught else ""
+
+
+_FITTED = {"clone": "learnt from recorded episodes", "dpo": "learnt from comparisons of clips"}
+
+
+def _taught(rewards: Sequence[str]) -> list[str]:
+    """Those of `rewards` that are made of answers, examples or weights of somebody's."""
+    return [str(reward) for reward in rewards if _name(reward) in TAUGHT]
+
+
+def _name(reward: str) -> str:
+    return str(reward).partition("=")[0].strip()
 
 
 def _found(config: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> list[str]:
@@ -129,7 +187,12 @@ def _found(config: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> list
 def _caveats(config: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"{tag}: {text}" for tag, text in alarms(metrics).items()]
     steps = int(metrics[-1]["step"])
-    if steps < config["steps"]:
+    if "train/best_pass" in metrics[-1]:
+        if steps < config["steps"]:
+            lines.append(
+                f"stopped after {steps:,} of at most {config['steps']:,} steps: what was held out got no better"
+            )
+    elif steps < config["steps"]:
         lines.append(f"not finished: {steps:,} of {config['steps']:,} steps")
     lines += [
         "Trained and measured in one world; what it does where observations look otherwise is unknown.",

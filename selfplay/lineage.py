@@ -62,6 +62,7 @@ class Parent:
         config = self.record["config"]
         here = {"run": self.name, "method": config["method"], "env": config["env"], "step": saved.step}
         here |= {"player": self.player} if self.player else {}
+        here |= {"rewards": list(config["settings"].get("rewards", []))}
         here |= {name: config[name]["sha256"] for name in LEARNT_FROM if name in config}
         return [here | {"sha256": saved.sha256}, *config.get("parents", [])]
 

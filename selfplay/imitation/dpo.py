@@ -92,7 +92,11 @@ def run_dpo(
         quiet=quiet, checkpoint_seconds=checkpoint_seconds, pictures=pictures,
         lineage={
             "parents": recorded_parents(path, parent) or parent.lineage(saved),
-            "preferences": {"sha256": _digest(answers), "comparisons": len(answers)},
+            "preferences": {
+                "sha256": _digest(answers),
+                "comparisons": len(answers),
+                "teachers": sorted({answer.teacher for answer in answers}),
+            },
         },
         begin=lambda stage: stage.begin(learnt),  # type: ignore[attr-defined]
         give=lambda stage: stage.give(pairs),  # type: ignore[attr-defined]

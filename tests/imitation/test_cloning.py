@@ -188,6 +188,8 @@ def test_a_clone_is_a_run_like_any_other(name, who, parents, tmp_path):
     lineage = json.loads((tuned / "config.json").read_text())["config"]["parents"]
     assert [entry["method"] for entry in lineage] == ["clone", config["parents"][0]["method"]]
     assert lineage[0]["demonstrations"] == config["demonstrations"]["sha256"]
+    assert f"played by {parent.name}" in (run / "model_card.md").read_text()
+    assert "nothing from people" not in (tuned / "model_card.md").read_text()
     if name == "ppo":
         result = CliRunner().invoke(main, ["watch", str(run), "--episodes", "1", "--longest", "3"])
         assert result.exit_code == 0, result.output

@@ -95,6 +95,9 @@ def test_a_policy_from_answers_is_a_run_like_any_other(loss, runs, tmp_path):
     )
     lineage = json.loads((tuned / "config.json").read_text())["config"]["parents"]
     assert lineage[0]["preferences"] == config["preferences"]["sha256"]
+    told = f"{config['preferences']['comparisons']} comparisons of two clips, answered by: script"
+    assert told in (run / "model_card.md").read_text()
+    assert "run learnt from comparisons of clips" in (tuned / "model_card.md").read_text()
     before = (run / "metrics.jsonl").read_bytes()
     assert dpo(base, tmp_path / "run", {"fit.loss": loss}) == run  # done is done
     assert (run / "metrics.jsonl").read_bytes() == before

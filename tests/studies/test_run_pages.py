@@ -27,7 +27,8 @@ def make(tmp_path):
         settings = {**SETTINGS, "ppo": {"clip": clip}}
         config = {"method": method, "env": env, "steps": steps, "seed": seed, "device": "cpu", "settings": settings}
         if parent:
-            config["parents"] = [{"run": parent, "method": "ppo", "env": env, "step": 7, "sha256": parent * 8}]
+            ancestor = {"run": parent, "method": "ppo", "env": env, "step": 7, "rewards": ["task=1"]}
+            config["parents"] = [ancestor | {"sha256": parent * 8}]
         record = {"config": config, "threads": 1, "commit": "abc", "command": f"selfplay train <{name}>"}
         record |= {"versions": {"torch": "2.0", "selfplay": "0"}, "started": "2026-01-02T03:04:05"}
         (folder / "config.json").write_text(json.dumps(record))
