@@ -88,6 +88,45 @@ class Ladder(VectorEnv):
         return self._look(), actions[:, 0, 0].astype(np.float64), ended, np.zeros(self.num_envs, bool), infos
 
 
+class Crumbling(Ladder):
+    """Its single version works, that for many breaks in its first step."""
+
+    def __init__(self, num_envs=1, **kwargs):
+        super().__init__(num_envs)
+
+    def step(self, actions):
+        raise RuntimeError("the rungs broke")
+
+
+class Losing(Ladder):
+    """Its own version for many loses the last observation of an episode."""
+
+    def __init__(self, num_envs=1, **kwargs):
+        super().__init__(num_envs, mode="next")
+
+
+class Noise(gymnasium.Env):
+    """Noise that no seed repeats, in the middle of many numbers, where a printed array leaves numbers out."""
+
+    def __init__(self):
+        self.observation_space = spaces.Box(0, 1, (50, 50), np.float32)
+        self.action_space = spaces.Discrete(2)
+
+    def _look(self):
+        picture = np.zeros((50, 50), np.float32)
+        picture[10:40, 10:40] = np.random.default_rng().random((30, 30))
+        return picture
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self._look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        return self._look(), float(action), self.steps == 9, False, {}
+
+
 class Words(Count):
     """Nothing but text to see."""
 
@@ -106,5 +145,8 @@ class Unmade(gymnasium.Env):
 gymnasium.register("strange/Count-v0", Count, max_episode_steps=20)
 gymnasium.register("strange/Endless-v0", Count)
 gymnasium.register("strange/Ladder-v0", vector_entry_point=Ladder)
+gymnasium.register("strange/Crumbling-v0", Count, vector_entry_point=Crumbling)
+gymnasium.register("strange/Losing-v0", Count, vector_entry_point=Losing)
+gymnasium.register("strange/Noise-v0", Noise)
 gymnasium.register("strange/Words-v0", Words)
 gymnasium.register("strange/Unmade-v0", Unmade)

@@ -50,6 +50,48 @@ def test_check_env_minds_what_never_ends():
     assert "! episodes" in said("check-env", "strange_envs:strange/Endless-v0?goal=99", "--steps", 300)
 
 
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("strange_envs:strange/Ladder-v0", "by its own vector entry point"),
+        ("strange_envs:strange/Count-v0", "one after the other, by Gymnasium"),
+        ("strange_envs:strange/Losing-v0", "one after the other, by Gymnasium: its vector environment loses the last"),
+        ("gymnasium:CartPole-v1", "one after the other, by Gymnasium: its vector environment loses the last"),
+    ],
+)
+def test_check_env_goes_the_way_that_training_goes(name, way):
+    found = json.loads(said("check-env", name, "--steps", 300, "--json"))["findings"]
+    (row,) = [row for row in found if row["what"] == "many at once"]
+    assert row["verdict"] == "fine"
+    assert row["words"].startswith(way)
+    assert {row["verdict"] for row in found if row["what"] in ("playing", "seeds", "episodes")} == {"fine"}
+
+
+TRAINED = ("--steps", "500", "--set", "num_envs=8", "--set", "rollout_steps=16", "--set", "eval_episodes=4", "--quiet")
+
+
+@pytest.mark.parametrize("name", ["Ladder", "Crumbling", "Losing", "Noise", "Count"])
+def test_check_env_says_what_train_does(name, tmp_path):
+    env = f"strange_envs:strange/{name}-v0"
+    code = 2 if name == "Crumbling" else 0
+    shown = said("check-env", env, "--steps", 200, code=code)
+    trained = said("train", "ppo", "--env", env, "--run-dir", tmp_path / "run", *TRAINED, code=code)
+    if code:
+        assert "step 1: RuntimeError: the rungs broke" in shown
+        assert "step 1: RuntimeError: the rungs broke" in trained
+        assert "--set vectorisation=sync does without" in shown
+        way = ("--set", "vectorisation=sync", "--run-dir", tmp_path / "sync")
+        said("train", "ppo", "--env", env, *way, *TRAINED)
+
+
+def test_check_env_minds_what_no_seed_repeats():
+    rows = json.loads(said("check-env", "strange_envs:strange/Noise-v0", "--steps", 200, "--json"))["findings"]
+    found = {row["what"]: (row["verdict"], row["words"]) for row in rows}
+    assert found["seeds"] == ("mind", "the same seed and actions give another episode: runs cannot be repeated")
+    assert found["gymnasium's checker"][0] == "mind"
+    assert "non-deterministic" in found["gymnasium's checker"][1]
+
+
 def test_train_learns_resumes_evaluates_and_goes_on(tmp_path):
     run = tmp_path / "run"
     train = ("train", "ppo", *COUNT, "--run-dir", run, "--set", "success=true", "--set", "ppo.epochs=4")
