@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -50,9 +51,22 @@ def find_environment(name: str) -> Environment:
     if family == "mujoco" or name in WORLDS:
         world(name)
         return MujocoSpec(name.removeprefix("mujoco/"))
-    from envs.grid.levels import level_spec
+    from envs.grid.levels import LEVELS, level_spec
 
+    if not slash and name not in LEVELS:
+        raise ValueError(_unknown(name, {"grid": LEVELS, "mujoco": WORLDS}))
     return level_spec(name)
+
+
+def _unknown(name: str, ours: Mapping[str, Iterable[str]]) -> str:
+    """One line on an id that no family was said of. ours: ids by family; one of Gymnasium's own may be nearer."""
+    from gymnasium import registry
+
+    theirs = [key for key, known in registry.items() if str(known.entry_point).startswith("gymnasium.envs.")]
+    lowered = {key.lower(): f"gymnasium:{key}" for key in theirs if "/" not in key}
+    lowered |= {key.lower(): f"{family}/{key}" for family, ids in ours.items() for key in ids}
+    found = lowered[difflib.get_close_matches(name.removeprefix("MiniGrid-").lower(), lowered, n=1, cutoff=0.0)[0]]
+    return f"unknown level {name!r}; " + (f"did you mean {found}?" if ":" in found else f"nearest is {found!r}")
 
 
 def family_of(spec: Environment) -> Family:

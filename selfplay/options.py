@@ -179,8 +179,13 @@ def label_pairs(labels: int | None, teacher: str | None, overrides: Mapping[str,
     return found
 
 
-def checked_env(name: str | None, families: Sequence[str] = FAMILIES, kwargs: Sequence[str] = ()) -> str | None:
-    """`name`, if there is an environment of that name in one of `families`; with its namespace and its arguments."""
+def checked_env(
+    name: str | None, families: Sequence[str] = FAMILIES, kwargs: Sequence[str] = (), said: str = "--env: "
+) -> str | None:
+    """`name`, if there is an environment of that name in one of `families`; with its namespace and its arguments.
+
+    said: what comes before a complaint about the name; nothing where it is not an option.
+    """
     if name is None:
         if kwargs:
             raise UserError(f"--env-kwargs {kwargs[0]}: expected --env module:Id-v0 as well")
@@ -189,15 +194,22 @@ def checked_env(name: str | None, families: Sequence[str] = FAMILIES, kwargs: Se
 
     try:
         spec = find_environment(name)
-        if kwargs and family_of(spec) != "outside":
-            raise ValueError(f"{full_name(spec)} takes no arguments (--env-kwargs {kwargs[0]})")
-        if kwargs:
-            spec = find_environment(f"{name}{'&' if '?' in name else '?'}{_query(kwargs)}")
-        if family_of(spec) not in families:
-            raise ValueError(f"{full_name(spec)} is not for this command, expected a {' or '.join(families)} world")
-        return full_name(spec)
     except ValueError as error:
-        raise UserError(f"--env: {error}; `selfplay envs` lists all") from None
+        ours = "nearest is" in str(error)  # of somebody else's there is no list
+        raise UserError(f"{said}{error}" + ("; `selfplay envs` lists all" if ours else "")) from None
+    if kwargs:
+        try:
+            if family_of(spec) != "outside":
+                raise ValueError(f"{full_name(spec)} takes no arguments")
+            spec = find_environment(f"{name}{'&' if '?' in name else '?'}{_query(kwargs)}")
+        except ValueError as error:
+            raise UserError(f"--env-kwargs: {error}") from None
+    if family_of(spec) not in families:
+        raise UserError(
+            f"{said}{full_name(spec)} is not for this command, expected a {' or '.join(families)} world"
+            + ("; `selfplay envs` lists all" if family_of(spec) != "outside" else "")
+        )
+    return full_name(spec)
 
 
 def _query(pairs: Sequence[str]) -> str:

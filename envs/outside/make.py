@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import os
 import traceback
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ Vectorisation = Literal["auto", "own", "sync", "async"]
 
 
 def registered(spec: OutsideSpec) -> EnvSpec:
-    """What Gymnasium knows of it; ValueError, one line, with the nearest id where the module registers no such one."""
+    """What Gymnasium knows of it.
+
+    ValueError, one line, with the nearest id where the module registers no such one, or the nearest argument.
+    """
     before = set(registry)
     try:
         importlib.import_module(spec.module)
@@ -31,11 +35,32 @@ def registered(spec: OutsideSpec) -> EnvSpec:
     except Exception as error:
         raise ValueError(f"{spec.module}:{spec.gymnasium_id} cannot be imported: {told(error)}") from None
     if spec.gymnasium_id in registry:
+        _check_arguments(spec, registry[spec.gymnasium_id])
         return registry[spec.gymnasium_id]
     own = [id for id in registry if id not in before]
     nearest = difflib.get_close_matches(spec.gymnasium_id, own or list(registry), n=1, cutoff=0.4)
     hint = f"did you mean {spec.module}:{nearest[0]}?" if nearest else "no id is like it"
     raise ValueError(f"module {spec.module!r} registers no environment {spec.gymnasium_id!r}; {hint}")
+
+
+def _check_arguments(spec: OutsideSpec, known: EnvSpec) -> None:
+    """ValueError for an argument that neither its constructor nor `gymnasium.make` takes, as far as they say."""
+    if not spec.kwargs:
+        return
+    taken = set(inspect.signature(gymnasium.make).parameters) - {"id", "kwargs"}
+    for entry in (known.entry_point, known.vector_entry_point):
+        try:
+            parameters = inspect.signature(_creator(entry)).parameters if entry is not None else {}
+        except Exception:
+            return  # making it says what is wrong
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return
+        taken |= set(parameters) - {"num_envs"}
+    for name in spec.kwargs:
+        if name not in taken:
+            nearest = difflib.get_close_matches(name, taken, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(sorted(taken))}"
+            raise ValueError(f"{spec.module}:{spec.gymnasium_id} takes no argument {name!r}; {hint}")
 
 
 def make_many(spec: OutsideSpec, num_envs: int, how: Vectorisation = "auto", render: bool = False) -> VectorEnv:
@@ -72,9 +97,13 @@ def make_many(spec: OutsideSpec, num_envs: int, how: Vectorisation = "auto", ren
 
 def _draws(known: EnvSpec) -> bool:
     """Whether its class says that it can give pictures."""
-    entry = known.entry_point
-    creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    return "rgb_array" in (getattr(creator, "metadata", None) or {}).get("render_modes", ())
+    metadata = getattr(_creator(known.entry_point), "metadata", None) or {}
+    return "rgb_array" in metadata.get("render_modes", ())
+
+
+def _creator(entry: Any) -> Any:
+    """What makes one: a class or a function, where an entry point only names it."""
+    return load_env_creator(entry) if isinstance(entry, str) else entry
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def check_env(env: str, env_kwargs: tuple[str, ...], steps: int, seed: int, as_j
 
     Exit code 0 if a policy can be trained in it, 2 if not.
     """
-    name = checked_env(env, EVERY_FAMILY, env_kwargs)
+    name = checked_env(env, EVERY_FAMILY, env_kwargs, said="")
     from selfplay.environments import family_of, find_environment
 
     spec = find_environment(name or env)

@@ -131,6 +131,16 @@ def test_a_bonus_is_paid(tmp_path):
         (("train", "ppo", "--env", "strange_envs:strange/Count-v0", "--tv", "remote,k30,view,everywhere"), "has no TV"),
         (("bench", "envs", "--env", "strange_envs:strange/Count-v0"), "is not for this command"),
         (("check-env", "grid/Empty-5x5-v0"), "one of our own"),
+        (("check-env", "CartPole-v1"), "error: unknown level 'CartPole-v1'; did you mean gymnasium:CartPole-v1?"),
+        (("train", "ppo", "--env", "cartpole-v1"), "--env: unknown level 'cartpole-v1'; did you mean gymnasium:CartPo"),
+        (
+            ("check-env", "gymnasium:FrozenLake-v1", "--env-kwargs", "is_slipery=false"),
+            "error: --env-kwargs: gymnasium:FrozenLake-v1 takes no argument 'is_slipery'; did you mean 'is_slippery'?",
+        ),
+        (
+            ("train", "ppo", "--env", "gymnasium:FrozenLake-v1?is_slipery=false"),
+            "error: --env: gymnasium:FrozenLake-v1 takes no argument",
+        ),
     ],
 )
 def test_bad_input_is_one_line(words, expected):
@@ -138,3 +148,11 @@ def test_bad_input_is_one_line(words, expected):
     shown = said(*words, *more, code=2)
     assert expected in shown
     assert shown.count("\n") == 1
+    assert "selfplay envs" not in shown  # it lists none of these
+
+
+def test_our_own_are_listed():
+    assert said("train", "ppo", "--env", "Hoper-v5", code=2) == (
+        "error: --env: unknown level 'Hoper-v5'; nearest is 'mujoco/Hopper-v5'; `selfplay envs` lists all\n"
+    )
+    assert "nearest is 'grid/DoorKey-8x8-v0'; `selfplay envs` lists" in said("check-env", "DorKey-8x8-v0", code=2)

@@ -179,8 +179,18 @@ def test_faults_are_named(fault, words):
 def test_what_cannot_be_made_says_why():
     with pytest.raises(OutsideError, match="Unmade-v0: making it: OSError: no such plug"):
         world("strange_envs:strange/Unmade-v0")
-    with pytest.raises(OutsideError, match="unexpected keyword"):
-        world("strange_envs:strange/Count-v0?colour=3")
+
+
+def test_an_argument_that_is_not_taken_has_a_nearest_one():
+    with pytest.raises(
+        ValueError, match=r"^gymnasium:FrozenLake-v1 takes no argument 'is_slipery'; did you mean 'is_s"
+    ):
+        world("gymnasium:FrozenLake-v1?is_slipery=false")
+    with pytest.raises(ValueError, match=r"takes no argument 'zzzz'; expected one of at, .*fault, goal, .*render_mode"):
+        world("strange_envs:strange/Count-v0?zzzz=3")
+    assert world("strange_envs:strange/Endless-v0?goal=99&max_episode_steps=5").num_envs == 3  # gymnasium.make's own
+    with pytest.raises(OutsideError, match="unexpected keyword"):  # the constructor takes any, and fails
+        world("strange_envs:strange/Crumbling-v0?colour=3", vectorisation="sync")
 
 
 def test_state_begins_the_same_new_episodes():
