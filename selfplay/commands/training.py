@@ -11,8 +11,24 @@ from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError, unknown
 from selfplay.options import COUNT, ENV_KWARGS, LABELS, SEED, TEACHER, checked_env, label_pairs, run_options
 
+_OF_THEIR_OWN = {"finetune": "RUN", "clone": "FILE", "dpo": "RUN"}
+"""Methods that begin with a run or a file: commands, and what they are given."""
 
-@click.command()
+
+class _Train(click.Command):
+    """Looks at METHOD first: what a command of its own takes are no options of this one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _refuse_a_command(args[0] if args else "")
+        return super().parse_args(ctx, args)
+
+
+def _refuse_a_command(method: str) -> None:
+    if method in _OF_THEIR_OWN:
+        raise UserError(f"{method}: that is a command of its own: `selfplay {method} {_OF_THEIR_OWN[method]}`")
+
+
+@click.command(cls=_Train)
 @click.argument("method", metavar="METHOD")
 @click.option(
     "--env",
@@ -59,6 +75,7 @@ def train(
     """
     from selfplay.methods import METHODS
 
+    _refuse_a_command(method)
     if method not in METHODS:
         raise UserError(unknown("method", method, METHODS))
     env = checked_env(env, EVERY_FAMILY, env_kwargs) or env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -64,6 +65,7 @@ def study(
     from selfplay.studies import catalogue, plan
 
     if name is None:
+        _refuse_options_alone(catalogue.STUDIES)
         for known in catalogue.STUDIES:
             click.echo(f"{known:20} {catalogue.find_study(known).question}")
         return
@@ -95,6 +97,22 @@ def study(
     sys.exit(
         conduct(declared, folder, tasks, jobs=jobs, threads=threads, checkpoint_seconds=checkpoint_every, ray=address)
     )
+
+
+def _refuse_options_alone(studies: Collection[str]) -> None:
+    """UserError for options without a NAME. One that may be without a value takes the NAME behind it for that."""
+    context = click.get_current_context()
+    given = [
+        (parameter.opts[0], context.params[parameter.name])
+        for parameter in context.command.params
+        if parameter.name and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    for option, value in given:
+        for one in value if isinstance(value, tuple) else (value,):
+            if str(one) in studies:
+                raise UserError(f"expected NAME; is '{one}', given to {option}, the study?")
+    if given:
+        raise UserError(f"expected NAME beside {given[0][0]} (`selfplay study` lists all)")
 
 
 def _refuse_idle_options(report_only: bool, merged: bool, exported: bool) -> None:

@@ -83,6 +83,15 @@ ENV = ("--env", "grid/DoorKey-6x6-v0")
         (("trian",), "unknown command 'trian'; did you mean 'train'?"),
         (("--verison",), "unknown option '--verison'; did you mean '--version'?"),
         (("train", "alice-bo", *ENV), "unknown method 'alice-bo'; did you mean 'alice-bob'?"),
+        (("train", "finetune", "runs/a", "--kl", "1"), "that is a command of its own: `selfplay finetune RUN`"),
+        (("train", "clone", "a.safetensors"), "that is a command of its own: `selfplay clone FILE`"),
+        (("train", *ENV, "dpo"), "that is a command of its own: `selfplay dpo RUN`"),
+        (
+            ("study", "--jobs", "2", "--ray", "entropy-bonus"),
+            "expected NAME; is 'entropy-bonus', given to --ray, the study?",
+        ),
+        (("study", "--jobs", "2", "--quick"), "expected NAME beside --jobs (`selfplay study` lists all)"),
+        (("study", "--merge", "a", "--merge", "coverage"), "is 'coverage', given to --merge, the study?"),
         (("train", "ppo", "--evn", "x"), "unknown option '--evn'; did you mean '--env'?"),
         (("train", "ppo"), "Missing option '--env'"),
         (("train",), "Missing argument 'METHOD'"),
@@ -122,6 +131,7 @@ def test_lists():
     ):
         assert name in done.output
     assert "16 at the start,\none more for every 1,024 resets, at most 512" in done.output
+    assert "entropy-bonus" in invoke("study").output
     done = invoke("methods")
     assert done.exit_code == 0
     assert all(name in done.output for name in METHODS)
