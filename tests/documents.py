@@ -52,7 +52,7 @@ class Command:
     @property
     def small(self) -> list[str]:
         """The same, over in a moment."""
-        words = [*self.words, *SMALL.get(self.words[0], ())]
+        words = [*self.words, *(SMALL.get(self.words[0], ()) if len(self.words) > 1 else ())]  # `study` alone lists them
         if "--successes" in words:  # who has hardly learnt has none
             words.remove("--successes")
         if "--labels" in words:
