@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -30,20 +31,31 @@ def compare(
 
     CSV has the columns method, task, seed, score; if there are such pretrain_seed (of the policy that a run began
     with), step (a row is then a point of a curve), random and reference (scores that stand for 0 and 1).
-    docs/transfer.md says what each figure means.
+    A CSV with the column phase (before or after) is about retention instead: two rows for each run, the skill of
+    pretraining before and after what came then. docs/transfer.md says what each figure means.
     """
     from selfplay.bench.report import show
     from selfplay.transfer import compare
     from selfplay.transfer.table import read_tables
 
+    if figure is not None:
+        from selfplay.transfer.profile import check_figure, draw_profiles
+
+        check_figure(figure)
     table = read_tables(tables)
-    base = baseline or next(iter(table.methods))
+    if not table.methods:
+        given = {"--baseline": baseline, "--threshold": threshold, "--few-shot": few_shot, "--figure": figure}
+        _refuse([option for option, value in given.items() if value is not None])
+    base = baseline or next(iter(table.methods), None)
     compare.check(table, few_shot, threshold)
-    parts = {"Scores": compare.aggregates(table)}
-    if (baseline or len(table.methods) > 1) and (rows := compare.against(table, base, few_shot)):
+    early = compare.early(table, few_shot)
+    parts = {"Scores": [row | early.get(row["method"], {}) for row in compare.aggregates(table)]}
+    if base is not None and (baseline or len(table.methods) > 1) and (rows := compare.against(table, base, few_shot)):
         parts[f"Against {base}"] = rows
     if threshold is not None:
         parts["Time to threshold"] = compare.times(table, threshold)
+    parts["Retention"] = compare.retention(table)
+    parts = {title: rows for title, rows in parts.items() if rows}
     told = compare.notes(table)
     for k, (title, rows) in enumerate(parts.items()):
         shown = [{key: _told(value) for key, value in row.items()} for row in rows]
@@ -51,11 +63,17 @@ def compare(
     if json_file is not None:
         _write(json_file, {"baseline": base, "notes": told, **parts})
     if figure is not None:
-        from selfplay.transfer.profile import draw_profiles
-
         scores = {method: compare.final_scores(table, method) for method in table.methods}
         draw_profiles(figure, scores, "normalised score τ" if table.normalised else "score τ")
         click.echo(figure)
+
+
+def _refuse(options: Sequence[str]) -> None:
+    """UserError for the first of `options`, which mean nothing without scores."""
+    from selfplay.errors import UserError
+
+    if options:
+        raise UserError(f"{options[0]} needs scores (expected a CSV without the column 'phase' as well)")
 
 
 def _told(value: object) -> str:

@@ -18,13 +18,20 @@ _POINTS = 101
 _DASHES = ("-", "--", ":", "-.")
 
 
+def check_figure(path: Path) -> None:
+    """UserError for a name that says no format of these, or is in no folder."""
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--figure: '{path}' (expected a name that ends in .png, .svg or .pdf)")
+    if not path.parent.is_dir():
+        raise UserError(f"--figure: '{path}': there is no folder '{path.parent}'")
+
+
 def draw_profiles(path: Path, scores: Mapping[str, np.ndarray], xlabel: str) -> None:
     """Draw into `path` (.png, .svg or .pdf) which share of runs and tasks scores above τ, with 95 % bands.
 
     scores: as `bootstrap.estimate` takes them, by method. UserError for a path that cannot be written.
     """
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise UserError(f"--figure: '{path}' (expected a name that ends in .png, .svg or .pdf)")
+    check_figure(path)
     values = np.concatenate([np.ravel(each) for each in scores.values()])
     margin = 0.05 * (np.ptp(values) or 1.0)
     thresholds = np.linspace(values.min() - margin, values.max() + margin, _POINTS)

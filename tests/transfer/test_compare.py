@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from selfplay.cli import main
 from selfplay.errors import UserError
-from selfplay.transfer.compare import against, aggregates, notes, times
+from selfplay.transfer.compare import against, aggregates, early, notes, retention, times
 from selfplay.transfer.table import POINTS, read_tables
 
 ATARI = Path(__file__).parent / "atari_100k.csv"
@@ -76,9 +76,90 @@ def test_curves(table):
     assert aggregates(found)[1]["mean"].value == pytest.approx((late + 0.6 * late) / 2)
     rows = times(found, 0.8)
     assert [row["reached"] for row in rows] == ["2 of 2", "1 of 2"]
-    assert rows[0]["median steps to 0.8 ↓"].value == 38  # .2 + .8 · t / 50 ≥ .8 from t = 37.5 on
-    assert rows[1]["median steps to 0.8 ↓"] == (80, 80, math.inf)
+    assert rows[0]["median steps to 0.8 ↓"].value == 50  # of its own points the first that is so high
+    assert rows[1]["median steps to 0.8 ↓"] == (100, 100, math.inf)
     assert [row["reached"] for row in times(found, 2)] == ["0 of 2", "0 of 2"]
+    assert early(found, 25)["a"]["zero-shot"].value == pytest.approx(0.2)
+    assert early(found, 25)["b"]["few-shot, 25"] == pytest.approx((0.2, 0.15, 0.25))
+
+
+def curve_rows(lengths, begins=None):
+    """Lines from 0 on that rise by .1 every 100 steps, of each (method, seed) so many steps long."""
+    rows = [
+        f"{m},x,{s},{t},{t / 1000}" for (m, s), end in lengths.items()
+        for t in range((begins or {}).get((m, s), 0), end + 1, 100)
+    ]  # fmt: skip
+    return ";".join(["method,task,seed,step,score", *rows])
+
+
+def test_a_run_that_ended_early_takes_nothing_from_the_others(table):
+    ends = {("a", s): 1000 for s in range(3)} | {("b", 0): 500, ("b", 1): 500, ("b", 2): 1000}
+    found = read_tables([table(curve_rows(ends))])
+    rows = times(found, 0.8)
+    assert [row["reached"] for row in rows] == ["3 of 3", "1 of 3"]
+    assert rows[0]["median steps to 0.8 ↓"].value == 800
+    assert rows[1]["median steps to 0.8 ↓"].value == 800  # when two were cut off, one was left: S falls to 0
+    assert found.steps["x"][-1] == 500
+    done = run(table(curve_rows(ends)), "--threshold", 0.8)
+    assert "task x: cut to 500 of 1,000 steps (b, seed 0 and 1 more), but for times" in " ".join(done.output.split())
+    assert "3 of 3" in done.output
+
+
+def test_runs_are_censored_where_each_of_them_ends(table):
+    """Of two runs one is cut off before the other gets there: half of those under way then is all of them."""
+    found = read_tables([table(curve_rows({("a", 0): 300, ("a", 1): 1000}))])
+    (row,) = times(found, 0.5)
+    assert row["reached"] == "1 of 2"
+    assert row["median steps to 0.5 ↓"].value == 500  # with both censored at 300 it would be never
+
+
+def test_one_curve_that_begins_late_is_named(table):
+    ends = {("a", 0): 1000, ("a", 1): 1000, ("b", 0): 1000, ("b", 1): 1000}
+    text = curve_rows(ends, {("b", 1): 300})
+    row = against(read_tables([table(text)]), "a", 400)[0]
+    assert row["jumpstart"] is None
+    assert row["few-shot difference, 400"].value == pytest.approx(0)
+    done = " ".join(run(table(text)).output.split())
+    assert "zero-shot and jumpstart are undefined: curves of x begin at 300 (b, seed 1)" in done
+    assert "undefined" in done.partition("zero-shot and")[0]
+    assert "begin at" not in run(table(curve_rows(ends))).output
+    assert "begin at 300" in run(table(curve_rows(ends, dict.fromkeys(ends, 300)))).output  # all of them: nobody's
+
+
+def test_few_shot_of_one_method(table):
+    path = table(curve_rows({("a", 0): 1000, ("a", 1): 1000}))
+    done = " ".join(run(path, "--few-shot", 250).output.split())
+    assert "zero-shot few-shot, 250" in done
+    assert "0.25 [0.25, 0.25]" in done
+    done = run(path, "--few-shot", 2000)
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert (
+        "--few-shot: 2000 is not on the curves (expected 0 to 1000 steps, which all curves of x cover)" in done.output
+    )
+
+
+def test_retention_of_other_peoples_runs(table):
+    rows = [f"{m},pre,{s},{phase},{before - lost * (phase == 'after')}"
+            for m, lost in (("a", 0.5), ("b", -0.1)) for s, before in enumerate((0.6, 0.8))
+            for phase in ("before", "after")]  # fmt: skip
+    kept = table(";".join(["method,task,seed,phase,score", *rows]), "kept.csv")
+    forgot, gained = retention(read_tables([kept]))
+    assert forgot["before"] == pytest.approx((0.7, 0.6, 0.8))
+    assert forgot["forgotten ↓"] == pytest.approx((0.5, 0.5, 0.5))  # run by run: its spread is none
+    assert gained["forgotten ↓"].value == pytest.approx(-0.1)
+    done = run(kept)
+    assert done.exit_code == 0
+    assert "Retention" in done.output
+    assert "Scores" not in done.output
+    scores = table("method,task,seed,score;a,x,0,1;b,x,0,2", "scores.csv")
+    done = run(scores, kept, "--json", kept.with_name("all.json"))
+    found = json.loads(kept.with_name("all.json").read_text())
+    assert [row["method"] for row in found["Retention"]] == ["a", "b"]
+    assert found["Scores"][1]["mean"]["value"] == 2
+    done = run(kept, "--baseline", "a")
+    assert (done.exit_code, done.output) == (
+        2, "error: --baseline needs scores (expected a CSV without the column 'phase' as well)\n"
+    )  # fmt: skip
 
 
 def test_what_has_no_meaning_is_undefined(table):
@@ -124,6 +205,11 @@ def test_two_files_and_unknown_columns(table):
         ("method,task,seed,score,random,reference;a,x,0,1,2,2", "line 2: reference = random = 2"),
         ("method,task,seed,score,pretrain_seed;a,x,0,1,0;a,x,1,1,0;a,x,0,2,1", "pretrain_seed 0 has 2, 1 has 1"),
         ("method,task,seed,score,pretrain_seed;a,x,0,1,0;a,x,1,1,", "some runs have a pretrain_seed"),
+        ("method,task,seed,step,score;a,x,0,-1,5", "line 2: step is -1 (expected >= 0)"),
+        ("method,task,seed,phase,score;a,x,0,before,1;a,x,0,later,1", "line 3: phase = 'later' (expected before or"),
+        ("method,task,seed,phase,score;a,x,0,before,1;a,x,1,after,1", "seed 0: no score with phase = after"),
+        ("method,task,seed,phase,score;a,x,0,after,1", "seed 0: no score with phase = before"),
+        ("method,task,seed,phase,step,score;a,x,0,after,1,1", "phase and step do not go together"),
         ("method,task,seed,step,score;a,x,0,1,5;a,x,1,2,5", "task 'x': no steps that all curves cover"),
     ],
 )
@@ -140,10 +226,12 @@ def test_options(table, tmp_path):
     for arguments, line in (
         (["--baseline", "alhpa"], "--baseline: unknown method 'alhpa'; did you mean 'alpha'?"),
         (["--threshold", "1"], "--threshold needs curves"),
-        (["--figure", "x.jpeg"], "expected a name that ends in .png"),
+        (["--figure", "x.jpeg"], "error: --figure: 'x.jpeg' (expected a name that ends in .png"),
+        (["--figure", str(tmp_path / "no/x.png")], "error: --figure: "),
         (["--json", str(tmp_path / "no/x.json")], "cannot be written: No such file"),
         ([str(tmp_path / "none.csv")], "cannot be read: No such file"),
     ):
         done = run(path, *arguments)
         assert done.exit_code == 2
         assert line in done.output
+        assert "--figure" not in arguments or done.output.count("\n") == 1  # before any table
