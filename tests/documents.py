@@ -52,7 +52,9 @@ class Command:
     @property
     def small(self) -> list[str]:
         """The same, over in a moment."""
-        words = [*self.words, *(SMALL.get(self.words[0], ()) if len(self.words) > 1 else ())]  # `study` alone lists them
+        if len(self.words) == 1:  # lists what there is
+            return [*self.words]
+        words = [*self.words, *SMALL.get(self.words[0], ())]
         if "--successes" in words:  # who has hardly learnt has none
             words.remove("--successes")
         if "--labels" in words:
