@@ -123,17 +123,25 @@ def counted(scores: np.ndarray) -> str:
     return f"{told} × {tasks} task" + ("s" if tasks > 1 else "")
 
 
+def _nested(table: Table, values: np.ndarray) -> bool:
+    """Whether these values, curves or not, have downstream seeds within pretraining seeds."""
+    return values.ndim - bool(table.steps) == 3
+
+
 def notes(table: Table) -> list[str]:
     """What must be known before anything is compared."""
     lines = [
-        f"{method}: {'one pretraining seed' if values.ndim - bool(table.steps) == 3 else 'one seed'}: no interval, "
+        f"{method}: {'one pretraining seed' if _nested(table, values) else 'one seed'}: no interval, "
         "a difference to it may be luck"
         for method, values in table.methods.items()
         if len(values) == 1
     ]
     few = [method for method, values in table.methods.items() if 1 < len(values) < FEW]
     if few:
-        lines.append(f"fewer than {FEW} seeds: the intervals of {', '.join(few)} are far too narrow (docs/transfer.md)")
+        seeds = "(pretraining) seeds" if any(_nested(table, table.methods[method]) for method in few) else "seeds"
+        lines.append(
+            f"fewer than {FEW} {seeds}: the intervals of {', '.join(few)} are far too narrow (docs/transfer.md)"
+        )
     if not table.normalised and len(table.tasks) > 1:
         lines.append("scores of different tasks are averaged as they are (columns random and reference normalise them)")
     if table.steps:
