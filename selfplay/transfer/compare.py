@@ -138,7 +138,8 @@ def notes(table: Table) -> list[str]:
     ]
     few = [method for method, values in table.methods.items() if 1 < len(values) < FEW]
     if few:
-        seeds = "(pretraining) seeds" if any(_nested(table, table.methods[method]) for method in few) else "seeds"
+        nested = [_nested(table, table.methods[method]) for method in few]
+        seeds = "pretraining seeds" if all(nested) else "(pretraining) seeds" if any(nested) else "seeds"
         lines.append(
             f"fewer than {FEW} {seeds}: the intervals of {', '.join(few)} are far too narrow (docs/transfer.md)"
         )
