@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -60,12 +60,17 @@ def find_run(path: Path) -> Path:
     Raises:
         UserError: it is not; names the nearest run beside it.
     """
-    if (path / CONFIG).is_file():
+    return find_folder(path, "run", (CONFIG,))
+
+
+def find_folder(path: Path, what: str, files: Sequence[str]) -> Path:
+    """`path`, if it holds one of `files`; else UserError with the nearest folder beside it that does, as `find_run`."""
+    if any((path / file).is_file() for file in files):
         return path
-    beside = [other.parent.name for other in sorted(path.parent.glob(f"*/{CONFIG}"))] if path.name else []
-    match = nearest(path.name, beside)
-    hint = f"; did you mean '{path.parent / match}'?" if match else f" (expected a folder with {CONFIG})"
-    raise UserError(f"no run in '{path}'{hint}")
+    beside = {other.parent.name for file in files for other in path.parent.glob(f"*/{file}")} if path.name else set()
+    match = nearest(path.name, sorted(beside))
+    hint = f"; did you mean '{path.parent / match}'?" if match else f" (expected a folder with {' or '.join(files)})"
+    raise UserError(f"no {what} in '{path}'{hint}")
 
 
 class RunDir:

@@ -57,13 +57,15 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def cell(value: Any) -> str:
-    """A value in as many digits as were measured, three; whole numbers in all; nothing for None and NaN."""
+    """A value in as many digits as were measured, three; whole numbers in all; ∞; nothing for None and NaN."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -34,11 +34,15 @@ class Curves:
     values: np.ndarray
 
     @classmethod
-    def of(cls, curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> Curves:
-        """From curves with points of their own: 60 steps that all of them cover."""
+    def of(cls, curves: Sequence[tuple[np.ndarray, np.ndarray]], nested: int = 1) -> Curves:
+        """From curves with points of their own: 60 steps that all of them cover.
+
+        nested: so many curves after another are runs of one pretrained policy.
+        """
         begin, end = max(c[0][0] for c in curves), min(c[0][-1] for c in curves)
         steps = np.linspace(begin, max(begin, end), _POINTS if end > begin else 1)
-        return cls(steps, np.array([np.interp(steps, *curve) for curve in curves]))
+        values = np.array([np.interp(steps, *curve) for curve in curves])
+        return cls(steps, values.reshape(-1, nested, len(steps)) if nested > 1 else values)
 
     @property
     def middle(self) -> np.ndarray:

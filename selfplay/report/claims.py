@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selfplay.studies.claim import Expected
-from selfplay.studies.readme import ORDER, shown
+from selfplay.studies.nesting import counted, lone
+from selfplay.studies.readme import ORDER, told
 from selfplay.studies.statistics import Interval
 
 _REGISTERED = re.compile(
@@ -24,22 +25,19 @@ def interval_of(saved: Mapping[str, float | None]) -> Interval:
     return Interval(ends[0], low, ends[1], high)  # type: ignore[arg-type]
 
 
-def grouped(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Verdict to its claims, contrary first, without those that no claim came to."""
-    found = {word: [_claim(v) for v in verdicts if v["verdict"] == word] for word in ORDER}
+def grouped(verdicts: Sequence[Mapping[str, Any]], nested: int) -> dict[str, list[dict[str, Any]]]:
+    """Verdict to its claims, contrary first, without those that no claim came to.
+
+    nested: how many runs begin with one pretrained policy.
+    """
+    found = {word: [_claim(v, nested) for v in verdicts if v["verdict"] == word] for word in ORDER}
     return {word: claims for word, claims in found.items() if claims}
 
 
-def told(interval: Interval, alone: bool) -> str:
-    """What was found; alone: of one seed, whose interval would be a point that looks like certainty."""
-    text = shown(interval)
-    return f"{text.partition(' [')[0]} (one seed: no interval)" if alone else text
-
-
-def _claim(verdict: Mapping[str, Any]) -> dict[str, Any]:
+def _claim(verdict: Mapping[str, Any], nested: int) -> dict[str, Any]:
     registered = _REGISTERED.fullmatch(verdict["registered"])
     interval = interval_of(verdict["found"]) if verdict["found"] else None
-    alone = 1 in verdict["seeds"]
+    alone = lone(min(verdict["seeds"]), nested)
     claim = {
         "text": verdict["claim"],
         "kind": verdict["kind"],
@@ -48,7 +46,7 @@ def _claim(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "condition": registered["condition"] if registered else None,
         "found": "nothing yet" if interval is None else told(interval, alone),
         "probability": verdict["probability_left_above_right"],
-        "seeds": " and ".join(map(str, dict.fromkeys(verdict["seeds"]))),
+        "seeds": " and ".join(counted(seeds, nested) for seeds in dict.fromkeys(verdict["seeds"])),
         "note": verdict["note"],
         "bar": None,
     }

@@ -14,6 +14,7 @@ from selfplay import checkpoint
 from selfplay.config import flatten
 from selfplay.errors import UserError
 from selfplay.jsonfile import read_lines
+from selfplay.report.settings import as_typed
 from selfplay.rundir import find_run, read_record
 from selfplay.runlog import METRICS, TIMINGS
 from selfplay.transfer.bootstrap import Estimate, estimate
@@ -50,9 +51,12 @@ class LoggedRun:
 
     @property
     def ancestor(self) -> str:
-        """What tells the pretrained policy that it begins with: the checkpoint's sha256; "" without one."""
+        """What tells the policy that all of its lineage began with: the checkpoint's sha256; "" without one.
+
+        The most distant one: runs that have any policy in common have this one in common, and its luck.
+        """
         parents = self.config.get("parents") or []
-        return str(parents[0]["sha256"]) if parents else ""
+        return str(parents[-1]["sha256"]) if parents else ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class RunGroup:
     def units(self) -> int:
         """How many draws of luck there are: pretrained policies where runs begin with such, else seeds."""
         return len({run.ancestor for run in self.runs}) if self.pretrained else len(self.runs)
+
+    @property
+    def lone(self) -> str:
+        """What there is one of, where that is all there is; else ""."""
+        return "" if self.units > 1 else "one pretrained policy" if self.pretrained else "one seed"
 
     @property
     def counted(self) -> str:
@@ -144,13 +153,9 @@ def _labels(groups: Sequence[Sequence[LoggedRun]]) -> list[str]:
     for name, key in zip(short, keys, strict=True):
         others = [other for other, same in zip(keys, short, strict=True) if same == name and other is not key]
         differing = [k for k in key if any(other.get(k) != key[k] for other in others) and k != "parents"]
-        told = ", ".join(f"{k.removeprefix('settings.')}={_plain(key[k])}" for k in differing[:4])
+        told = ", ".join(f"{k.removeprefix('settings.')}={as_typed(key[k])}" for k in differing[:4])
         labels.append(f"{name}, {told}" if told else name)
     twice = {label for label in labels if labels.count(label) > 1}
     return [
         f"{label} ({group[0].name})" if label in twice else label for label, group in zip(labels, groups, strict=True)
     ]
-
-
-def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

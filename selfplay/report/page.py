@@ -13,7 +13,8 @@ from selfplay import __version__
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_bytes
 from selfplay.report.runs_page import runs_page
-from selfplay.report.study_page import is_study, study_page
+from selfplay.report.study_page import STUDY_FILES, is_study, study_page
+from selfplay.rundir import CONFIG, find_folder
 
 WEB = Path(__file__).parent / "web"
 
@@ -26,6 +27,8 @@ def write_page(paths: Sequence[Path], out: Path | None = None) -> Path:
     Raises:
         UserError: a folder holds neither a run nor a study, or a study is given with something else.
     """
+    if len(paths) == 1:
+        find_folder(paths[0], "run or study", (CONFIG, *STUDY_FILES))
     studies = [path for path in paths if is_study(path)]
     if studies and len(paths) > 1:
         raise UserError(f"'{studies[0]}' is a study (expected it alone, or runs only)")

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from selfplay.curriculum import CHARTS, QUARTERS, draw_map, read_game
 from selfplay.report.svg import data_uri, inline
@@ -24,7 +25,9 @@ def curriculum(path: Path) -> list[dict[str, Any]]:
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5}):
         for alt, draw in CHARTS.items():
             figure = _figure(4.0, 2.6)
-            draw(figure.subplots(), game)
+            axis = figure.subplots()
+            draw(axis, game)
+            axis.xaxis.set_major_locator(MaxNLocator(4))
             found.append({"svg": inline(figure, f"Over million env steps: {alt}."), "small": False})
         for quarter in range(QUARTERS):
             figure = _figure(2.0, 2.1)

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from selfplay.config import flatten
 from selfplay.report.charts import MOST_LINES, Curves, curve_chart, style
 from selfplay.report.groups import LoggedRun, RunGroup, read_groups
 from selfplay.report.pictures import curriculum, last_pictures
+from selfplay.report.settings import told_apart
 from selfplay.studies.runs import curve
 from selfplay.summary import MEASURES, alarms, results
 from selfplay.transfer.bootstrap import Estimate, difference
@@ -42,7 +42,7 @@ def runs_page(paths: Sequence[Path]) -> dict[str, Any]:
             {"run": run.name, "pictures": pictures} for run in runs if (pictures := last_pictures(run.path))
         ],
         "configurations": [
-            {"label": group.label, "rows": _configuration(group)} for group in groups
+            {"label": group.label, **_configuration(group)} for group in groups
         ],
     }  # fmt: skip
 
@@ -54,17 +54,25 @@ def _described(group: RunGroup, colour: str, dashes: str) -> dict[str, Any]:
 def _warnings(groups: Sequence[RunGroup]) -> list[str]:
     """What a reader must know before he compares anything."""
     lines = []
-    single = [group.label for group in groups if group.units == 1]
-    few = [group.label for group in groups if 1 < group.units < FEW]
-    if single and len(groups) > 1:
+    single: dict[str, list[str]] = {}
+    for group in groups:
+        if group.lone:
+            single.setdefault(group.lone.removeprefix("one "), []).append(group.label)
+    few: dict[str, list[str]] = {}
+    for group in groups:
+        if 1 < group.units < FEW:
+            few.setdefault("pretrained policies" if group.pretrained else "seeds", []).append(group.label)
+    for what, labels in single.items():
+        if len(groups) > 1:
+            lines.append(
+                f"One {what}: no interval for {'; '.join(labels)}. "
+                f"A difference may be no more than the luck of one {what}."
+            )
+        else:
+            lines.append(f"One {what}: nothing here has an interval, and another {what} may do better or worse.")
+    for what, labels in few.items():
         lines.append(
-            f"One seed: no interval for {'; '.join(single)}. A difference may be no more than the luck of one seed."
-        )
-    elif single:
-        lines.append("One seed: nothing here has an interval, and another seed may do better or worse.")
-    if few:
-        lines.append(
-            f"Fewer than {FEW} seeds: the intervals of {'; '.join(few)} are far too narrow (docs/transfer.md)."
+            f"Fewer than {FEW} {what}: the intervals of {'; '.join(labels)} are far too narrow (docs/transfer.md)."
         )
     for group in groups:
         for run in group.runs:
@@ -88,7 +96,7 @@ def _rows(groups: Sequence[RunGroup]) -> list[dict[str, Any]]:
         for group, each in zip(groups, found, strict=True):
             if tag in each:
                 first, last = ([getattr(row, end) for row in each[tag]] for end in ("first", "last"))
-                cells.append({"first": f"{group.estimate(first).value:.3g}", **_told(group.estimate(last))})
+                cells.append({"first": f"{group.estimate(first).value:.3g}", **_told(group.estimate(last), group.lone)})
             else:
                 cells.append(None)
         words = next(each[tag][0].words for each in found if tag in each)
@@ -96,10 +104,10 @@ def _rows(groups: Sequence[RunGroup]) -> list[dict[str, Any]]:
     return rows
 
 
-def _told(found: Estimate) -> dict[str, str]:
-    """A number and how sure it is, apart."""
+def _told(found: Estimate, alone: str) -> dict[str, str]:
+    """A number and how sure it is, apart; alone: what there was one of, where there is no interval."""
     if found.low is None:
-        return {"last": f"{found.value:.3g}", "sure": "one seed"}
+        return {"last": f"{found.value:.3g}", "sure": alone}
     return {"last": f"{found.value:.3g}", "sure": f"[{found.low:.3g}, {found.high:.3g}]"}
 
 
@@ -117,7 +125,7 @@ def _comparison(groups: Sequence[RunGroup]) -> dict[str, Any] | None:
             if tag in base:
                 left = other.arranged([row.last for row in results_there])[:, None]
                 right = first.arranged([row.last for row in base[tag]])[:, None]
-                found = _told(difference(left, right))
+                found = _told(difference(left, right), other.lone or first.lone)
                 rows.append({"label": other.label, "words": base[tag][0].words, **found})
     return {"first": first.label, "rows": rows} if rows else None
 
@@ -171,7 +179,7 @@ def _player(parent: Mapping[str, Any]) -> str:
     return f", {parent['player']}" if parent.get("player") else ""
 
 
-def _configuration(group: RunGroup) -> list[tuple[str, str]]:
+def _configuration(group: RunGroup) -> dict[str, list[tuple[str, str]]]:
     seeds = ", ".join(str(run.config["seed"]) for run in group.runs)
-    flat = {k: v for k, v in flatten(group.runs[0].config).items() if k not in ("seed", "parents")}
-    return [("seed", seeds), *((key, str(value)) for key, value in flat.items())]
+    found = told_apart([group.runs[0].config], without=("seed", "parents"))
+    return {"changed": [("seed", seeds), *found["changed"]], "usual": found["usual"]}

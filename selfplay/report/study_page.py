@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,58 +10,83 @@ from typing import Any
 import numpy as np
 
 from selfplay.bench.report import cell
-from selfplay.config import flatten
 from selfplay.errors import UserError
-from selfplay.jsonfile import read_lines
+from selfplay.report.arms import begins_with, commands, steps_of
 from selfplay.report.charts import Curves, dots_chart, highlight_chart
-from selfplay.report.claims import grouped, interval_of, told
+from selfplay.report.claims import grouped, interval_of
+from selfplay.report.settings import told_apart
+from selfplay.report.study_runs import curricula, read_curves
+from selfplay.report.transfer_section import transfer_section
 from selfplay.report.words import section
 from selfplay.runlog import METRICS
 from selfplay.studies.archive import ARCHIVE
+from selfplay.studies.nesting import counted, lone, whole_rows
+from selfplay.studies.readme import told
 from selfplay.studies.records import REGISTERED
-from selfplay.studies.runs import curve
+from selfplay.studies.verdicts import MIN_SEEDS
 
 RESULTS = "results.json"
+STUDY_FILES = (RESULTS, REGISTERED)
 
 
 def is_study(path: Path) -> bool:
     """Whether `path` is the folder of a study."""
-    return (path / RESULTS).is_file() or (path / REGISTERED).is_file()
+    return any((path / file).is_file() for file in STUDY_FILES)
 
 
 def study_page(folder: Path) -> dict[str, Any]:
     """The context of `study.html`.
 
     Raises:
-        UserError: the study has no report yet, or it cannot be read.
+        UserError: the study has no report yet, it cannot be read, or another version wrote it.
     """
     if not (folder / RESULTS).is_file():
         raise UserError(
             f"'{folder}' has no {RESULTS} yet: `selfplay study NAME --dir {folder} --report-only` writes it"
         )
+    results: Any = None
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         registration, measures = results["registration"], results["registration"]["measures"]
-        groups = _groups(list(registration["arms"]))
+        arms, nested = registration["arms"], registration.get("nested", 1)
+        groups = _groups(list(arms))
         return {
             "title": results["study"],
             "question": registration["question"],
+            "nested": nested,
             "words": _words(folder),
             "facts": _facts(folder, results),
             "warnings": _warnings(results),
-            "verdicts": grouped(results["verdicts"]),
+            "transfer": transfer_section(results.get("transfer"), nested),
+            "verdicts": grouped(results["verdicts"], nested),
             "measures": [_measure(name, how, results, groups) for name, how in measures.items()],
-            "curves": _curves(folder, measures, groups),
+            "curves": _curves(folder, measures, groups, nested),
+            "curricula": curricula(folder, arms),
             "arms": [
-                {"name": name, "command": _command(arm), "seeds": _seeds(results, name)}
-                for name, arm in registration["arms"].items()
+                {"name": name, "commands": commands(arm), "begins": begins_with(arm, arms),
+                 "seeds": _seeds(results, name)}
+                for name, arm in arms.items()
             ],
-            "configuration": _configuration(results["configuration"]),
+            "configuration": told_apart(list(results["configuration"].values())),
             "machine": {key: cell(value) for key, value in results["machine"].items() if value not in (None, "")},
             "commits": results["commits_of_runs"],
-        }
+        }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder / RESULTS} is not the report of a study: {type(error).__name__}: {error}") from None
+        raise UserError(_unreadable(folder, results, error)) from None
+
+
+def _unreadable(folder: Path, results: Any, error: Exception) -> str:
+    """Why there is no page, and what writes the report anew, if anything does."""
+    whole = isinstance(results, dict) and all(isinstance(results.get(key), dict) for key in ("registration", "values"))
+    if not isinstance(error, KeyError) or not whole:
+        return f"{folder / RESULTS} is not the report of a study: {type(error).__name__}: {error}"
+    name = str(results["study"])
+    name = f"{name.removesuffix('-quick')} --quick" if name.endswith("-quick") else name
+    if (folder / ARCHIVE).is_file() or any(folder.glob(f"*/s*/{METRICS}")):
+        hint = f"`selfplay study {name} --dir {folder} --report-only` writes it anew"
+    else:
+        hint = f"its runs are not there to write it anew from; read '{folder / 'README.md'}'"
+    return f"{folder / RESULTS} was written by an older version: {hint}"
 
 
 def _words(folder: Path) -> Any:
@@ -87,17 +111,19 @@ def _short(group: str, arm: str) -> str:
 def _facts(folder: Path, results: Mapping[str, Any]) -> dict[str, str]:
     seconds = list(results["seconds_of_training"].values())
     registered = json.loads((folder / REGISTERED).read_text()) if (folder / REGISTERED).is_file() else {}
-    steps = {arm["steps"] for arm in results["registration"]["arms"].values()}
+    registration = results["registration"]
     facts = {
         "runs": f"{len(seconds)} of {len(seconds) + len(results['missing'])}",
-        "arms": str(len(results["registration"]["arms"])),
-        "seeds of each arm": str(results["registration"]["seeds"]),
-        "env steps of a run": " or ".join(f"{count:,}" for count in sorted(steps)),
+        "arms": str(len(registration["arms"])),
+        "of each arm": counted(registration["seeds"], registration.get("nested", 1)),
+        "env steps of a run": steps_of(registration["arms"]),
         "training": f"{sum(seconds) / 3600:.1f} hours" if sum(seconds) > 7200 else f"{sum(seconds) / 60:.1f} minutes",
         "registered": _date(registered.get("registered")),
     }
     if results["wall_clock_seconds"]:
-        facts["wall-clock"] = f"{results['wall_clock_seconds'] / 60:.0f} minutes, {len(results['sessions'])} session(s)"
+        number = len(results["sessions"])
+        times = f"{number} session" + ("s" if number > 1 else "")
+        facts["wall-clock"] = f"{results['wall_clock_seconds'] / 60:.1f} minutes in {times}"
     return facts
 
 
@@ -108,8 +134,17 @@ def _date(iso: str | None) -> str:
 def _warnings(results: Mapping[str, Any]) -> list[str]:
     quick = results["study"].endswith("-quick")
     lines = ["A small version, to see that everything works. It decides nothing."] if quick else []
-    if results["registration"]["seeds"] == 1:
-        lines.append("One seed of each arm: no interval, and any difference between arms may be the luck of that seed.")
+    seeds, nested = results["registration"]["seeds"], results["registration"].get("nested", 1)
+    if alone := lone(seeds, nested):
+        what = alone.removeprefix("one ")
+        lines.append(
+            f"One {what} of each arm: no interval, and any difference between arms may be the luck of that {what}."
+        )
+    elif seeds // nested < MIN_SEEDS:
+        what = "seeds" if nested == 1 else "pretrained policies"
+        lines.append(
+            f"{counted(seeds, nested)}: intervals of fewer than {MIN_SEEDS} {what} are too narrow (docs/transfer.md)."
+        )
     if results["missing"]:
         lines.append(f"Partial: {len(results['missing'])} runs are missing.")
     lines += [f"Failed: {name}: {why}" for name, why in results["failures"].items()]
@@ -119,6 +154,8 @@ def _warnings(results: Mapping[str, Any]) -> list[str]:
 
 def _measure(name: str, how: str, results: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     tag, _, reduction = how.partition(": ")
+    registration = results["registration"]
+    nested = registration.get("nested", 1)
     charts, table = [], []
     for group, arms in groups.items():
         rows = {}
@@ -129,24 +166,31 @@ def _measure(name: str, how: str, results: Mapping[str, Any], groups: Mapping[st
             interval = interval_of(results["averages"][name][arm])
             values, censored = [v["low"] for v in seeds.values()], [v["censored"] for v in seeds.values()]
             rows[_short(group, arm)] = (values, censored, interval)
-            number = len(values)
-            found = told(interval, number == 1)
+            number = nested * len(whole_rows((int(seed.removeprefix("s")) for seed in seeds), nested))
+            pretrained = bool(registration["arms"][arm].get("begins"))
             each = ", ".join(("≥ " if cut else "") + cell(v) for v, cut in zip(values, censored, strict=True))
-            table.append({"arm": arm, "found": found, "seeds": number, "each": each})
+            table.append({
+                "arm": arm, "found": told(interval, lone(number, nested, pretrained)), "each": each,
+                "seeds": number if nested == 1 else counted(number, nested, pretrained),
+            })  # fmt: skip
         if rows:
             charts.append({"title": group, "svg": dots_chart(rows, f"{name}, {group}" if group else name)})
     return {"name": name, "tag": tag, "how": reduction.partition(" (of ")[0], "charts": charts, "table": table}
 
 
-def _curves(folder: Path, measures: Mapping[str, str], groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def _curves(
+    folder: Path, measures: Mapping[str, str], groups: Mapping[str, Sequence[str]], nested: int
+) -> list[dict[str, Any]]:
     """A chart for each arm and tag, its group in grey behind it."""
     arms = [arm for group in groups.values() for arm in group]
-    found = _archived(folder) or _logged(
-        folder, arms, list(dict.fromkeys(m.partition(": ")[0] for m in measures.values()))
-    )
+    tags = list(dict.fromkeys(measure.partition(": ")[0] for measure in measures.values()))
     parts = []
-    for tag, by_arm in found.items():
-        lines = {arm: Curves.of(by_arm[arm]) for arm in arms if by_arm.get(arm)}
+    for tag, by_arm in read_curves(folder, arms, tags).items():
+        lines = {}
+        for arm in arms:
+            by_seed = by_arm.get(arm, {})
+            if whole := [by_seed[seed] for row in whole_rows(by_seed, nested) for seed in row]:
+                lines[arm] = Curves.of(whole, nested)
         for group, members in groups.items():
             chosen = {_short(group, arm): lines[arm] for arm in members if arm in lines}
             if not chosen:
@@ -164,52 +208,5 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high + 0.05 * (high - low) or high + 1.0)
 
 
-_ByArm = dict[str, list[tuple[np.ndarray, np.ndarray]]]
-
-
-def _archived(folder: Path) -> dict[str, _ByArm]:
-    """The curves of `runs.json.gz`: tag to arm to a curve for each seed."""
-    path = folder / ARCHIVE
-    found: dict[str, _ByArm] = {}
-    runs = json.loads(gzip.decompress(path.read_bytes()))["runs"] if path.is_file() else {}
-    for name, run in runs.items():
-        for tag, (steps, values) in run["curves"].items():
-            arm = name.rpartition("/")[0]
-            found.setdefault(tag, {}).setdefault(arm, []).append((np.array(steps, float), np.array(values, float)))
-    return found
-
-
-def _logged(folder: Path, arms: Sequence[str], tags: Sequence[str]) -> dict[str, _ByArm]:
-    """The same from the run folders."""
-    found: dict[str, _ByArm] = {tag: {} for tag in tags}
-    for arm in arms:
-        for path in sorted((folder / arm).glob(f"s*/{METRICS}")):
-            lines = read_lines(path)
-            for tag in tags:
-                points = curve(lines, tag)
-                if len(points[0]):
-                    found[tag].setdefault(arm, []).append(points)
-    return {tag: by_arm for tag, by_arm in found.items() if by_arm}
-
-
-def _command(arm: Mapping[str, Any]) -> str:
-    pairs = " ".join(f"--set {key}={value}" for key, value in arm["overrides"].items())
-    return f"selfplay train {arm['method']} --env {arm['env']} --steps {arm['steps']} {pairs}".strip()
-
-
 def _seeds(results: Mapping[str, Any], arm: str) -> int:
     return sum(name.rpartition("/")[0] == arm for name in results["seconds_of_training"])
-
-
-def _configuration(arms: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The settings that all arms share, key and value; what differs stands in the arms' commands."""
-    flat = [flatten(config) for config in arms.values()]
-    keys = {key: None for config in flat for key in config if key != "seed"}
-    return [
-        (key, str(flat[0][key]))
-        for key in keys
-        if all(config.get(key, _MISSING) == flat[0].get(key) for config in flat)
-    ]
-
-
-_MISSING = object()

@@ -17,7 +17,7 @@ def to_html(text: str) -> Markup:
     """`text` as HTML; all else that Markdown knows stays as it was typed, links as their words."""
     parts: list[Markup] = []
     for block in re.split(r"\n\s*\n|\n(?=- )", text.strip()):
-        line = _inline(" ".join(block.split()))
+        line = inline_html(" ".join(block.split()))
         rows = [_cells(row) for row in block.splitlines()]
         if len(rows) > 1 and all(re.fullmatch(r":?-+:?", cell) for cell in rows[1]):
             parts.append(_table(rows[0], rows[2:]))
@@ -37,10 +37,10 @@ def _cells(row: str) -> list[str]:
 
 
 def _table(titles: list[str], rows: list[list[str]]) -> Markup:
-    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(_inline(title)) for title in titles)
+    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(inline_html(title)) for title in titles)
     body = [
         Markup("<tr><th scope='row'>{}</th>{}</tr>").format(
-            _inline(row[0]), Markup("").join(Markup("<td>{}</td>").format(_inline(cell)) for cell in row[1:])
+            inline_html(row[0]), Markup("").join(Markup("<td>{}</td>").format(inline_html(cell)) for cell in row[1:])
         )
         for row in rows
     ]
@@ -50,7 +50,8 @@ def _table(titles: list[str], rows: list[list[str]]) -> Markup:
     ).format(head, Markup("\n").join(body))
 
 
-def _inline(text: str) -> Markup:
+def inline_html(text: str) -> Markup:
+    """A line of it: **bold**, `code`, and links as their words."""
     html = str(escape(text))
     html = re.sub(r"`([^`]+)`", r"<code>\1</code>", html)
     html = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html)

@@ -10,6 +10,7 @@ import numpy as np
 
 from selfplay.errors import UserError
 from selfplay.studies.archive import read_archive
+from selfplay.studies.nesting import whole_rows
 from selfplay.studies.plan import check_config, check_folder, expected_config, tasks
 from selfplay.studies.records import read_failures
 from selfplay.studies.reductions import Value
@@ -37,9 +38,7 @@ class Results:
 
     def nested_bounds(self, measure: str, arms: Sequence[str], seeds: Sequence[int], nested: int) -> Bounds:
         """The values of `arms` taken as one: [seeds / nested, nested · arms], whole rows of `seeds` only."""
-        there = set(seeds)
-        rows = [seed - seed % nested for seed in seeds if seed % nested == nested - 1]
-        whole = [s for first in rows if there.issuperset(row := range(first, first + nested)) for s in row]
+        whole = [seed for row in whole_rows(seeds, nested) for seed in row]
         sides = [self.bounds(measure, arm, whole) for arm in arms]
         low, high = (np.stack([side[k] for side in sides], -1).reshape(-1, nested * len(arms)) for k in (0, 1))
         return Bounds(low, high)

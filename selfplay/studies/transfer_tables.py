@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from selfplay.bench.report import Row, markdown
+from selfplay.studies.nesting import lone, whole_rows
 from selfplay.studies.results import Results
 from selfplay.studies.statistics import iqm, mean
 from selfplay.studies.study import Study
@@ -24,6 +25,7 @@ from selfplay.transfer.profile import draw_profiles
 from selfplay.transfer.table import POINTS, Table
 
 AT_THE_END, ALL_ALONG = "at the end", "all along"
+PROFILED = "normalised score τ at the end"
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,15 @@ def _family(study: Study, results: Results, declared: Transfer, name: str) -> Fo
         arms = study.groups[group]
         there = [results.curves[declared.tag][arm] for arm in arms]
         seeds = sorted(set.intersection(*(set(found) for found in there)))
-        rows = [s for s in seeds if s % study.nested == 0 and all(s + k in seeds for k in range(study.nested))]
+        rows = whole_rows(seeds, study.nested)
         if not rows:
             missing.append(method)
             continue
         axes = [np.linspace(0, study.arm(arm).run.steps, POINTS) for arm in arms]
         scores = np.array([
-            [[_score(found[seed + k], axis, declared.scale[study.arm(arm).run.env])
-              for found, axis, arm in zip(there, axes, arms, strict=True)] for k in range(study.nested)]
-            for seed in rows
+            [[_score(found[seed], axis, declared.scale[study.arm(arm).run.env])
+              for found, axis, arm in zip(there, axes, arms, strict=True)] for seed in row]
+            for row in rows
         ])  # fmt: skip
         if method == declared.total:
             total = np.stack([curves.asymptote(axis, scores[..., k, :]) for k, axis in enumerate(axes)], -1)
@@ -107,36 +109,43 @@ def sections(study: Study, results: Results) -> tuple[list[str], dict[str, Any]]
     if declared is None or not (families := found_in(study, results)):
         return [], {}
     held = {found.name: differences(found, declared.baseline) for found in families}
-    parts = ["## What did not beat learning from scratch", *_lists(held)]
+    alone = lone(study.nested, study.nested)  # what there is one of where there is no interval
+    parts = ["## What did not beat learning from scratch", *_lists(held, alone)]
     numbers: dict[str, Any] = {"against_scratch": held}
     for found in families:
         tables = _tables(found, declared, results, study)
         parts.append(f"## Transfer: {found.name}")
         parts.append(f"Tasks: {', '.join(found.family.tasks)}.")
         for title, rows in tables.items():
-            shown = [{key: _told(value) for key, value in row.items()} for row in rows]
+            shown = [{key: _told(value, alone) for key, value in row.items()} for row in rows]
             parts += [f"**{title}**", markdown(shown)]
         parts.append(f"![performance profiles](profiles-{found.name}.png)")
         notes = [*compare.notes(found.table), *(f"{method}: not finished" for method in found.missing)]
         parts.append("\n".join(f"- {line}" for line in notes))
-        numbers[found.name] = {"tables": tables, "notes": notes}
-    parts.append(
-        "Scores are normalised: 0 is chance, 1 every episode solved. Intervals are 95 % percentile bootstraps over "
-        f"pretraining seeds, each drawn with all of its tasks{_and_nested(study.nested)}, looked at one by one."
-    )
+        numbers[found.name] = {
+            "tasks": found.family.tasks, "tables": tables, "notes": notes,
+            "profiles": {method: ends.tolist() for method, ends in _profiled(found, declared).items()},
+        }  # fmt: skip
+    parts.append(explained(study.nested))
     return parts, numbers
 
 
-def _and_nested(nested: int) -> str:
-    return f" and its {nested} runs on each" if nested > 1 else ""
+def explained(nested: int) -> str:
+    """How scores, intervals and times are meant."""
+    runs = f" and its {nested} runs on each" if nested > 1 else ""
+    return (
+        "Scores are normalised: 0 is chance, 1 every episode solved. Intervals are 95 % percentile bootstraps over "
+        f"pretraining seeds, each drawn with all of its tasks{runs}, looked at one by one. A run that never gets to a "
+        "score counts as one that takes longer: the median is ∞ where half of the runs never get there."
+    )
 
 
-def _lists(held: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> list[str]:
+def _lists(held: Mapping[str, Mapping[str, Mapping[str, Estimate]]], alone: str) -> list[str]:
     """Who did not beat scratch, then who did; each by family and by what is compared."""
     parts = []
     for won, words in ((False, "The interval of the difference is not wholly above 0:"), (True, "It is for:")):
         lines = [
-            f"- {family}, {when}: " + "; ".join(f"`{method}` {told}" for method, told in chosen)
+            f"- {family}, {when}: " + "; ".join(f"`{method}` {found.told(alone)}" for method, found in chosen)
             for family, methods in held.items()
             for when in (AT_THE_END, ALL_ALONG)
             if (chosen := [(m, each[when]) for m, each in methods.items() if beats(each[when]) == won])
@@ -198,8 +207,8 @@ def _nested(study: Study, results: Results, measure: str, group: str) -> np.ndar
     return results.nested_bounds(measure, arms, seeds, study.nested).low[..., None]
 
 
-def _told(value: Any) -> Any:
-    return "undefined" if value is None else str(value) if isinstance(value, Estimate) else value
+def _told(value: Any, alone: str) -> Any:
+    return "undefined" if value is None else value.told(alone) if isinstance(value, Estimate) else value
 
 
 def as_json(value: Any) -> Any:
@@ -216,8 +225,11 @@ def draw(study: Study, results: Results, folder: Path) -> None:
     if study.transfer is None:
         return
     for found in found_in(study, results):
-        chosen = [method for method in found.family.profiles if method in found.table.methods]
-        scores = {method: compare.final_scores(found.table, method) for method in chosen}
-        if found.total is not None:
-            scores[study.transfer.total] = found.total
-        draw_profiles(folder / f"profiles-{found.name}.png", scores, "normalised score τ at the end")
+        draw_profiles(folder / f"profiles-{found.name}.png", _profiled(found, study.transfer), PROFILED)
+
+
+def _profiled(found: Found, declared: Transfer) -> dict[str, np.ndarray]:
+    """The scores at the end whose profiles are drawn: [pretraining seeds, downstream seeds, tasks] by method."""
+    chosen = [method for method in found.family.profiles if method in found.table.methods]
+    scores = {method: compare.final_scores(found.table, method) for method in chosen}
+    return scores if found.total is None else scores | {declared.total: found.total}

@@ -47,7 +47,8 @@ def intervals(study: Study, results: Results) -> Intervals:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a claim came to. interval: None where there is none, then `note` says why; seeds: of each of its arms.
+    """What a claim came to. interval: None where there is none, then `note` says why; seeds: of each of its arms, of
+    nested ones those in whole rows.
 
     Only `as predicted`, `contrary` and `undecided` are verdicts; the other two words say that there is none.
     """
@@ -96,13 +97,13 @@ def judge(
     members = [(groups or {}).get(side, (side,)) for side in claim.arms]
     values = results.values[claim.measure]
     there = [[seed for seed in range(seeds) if all(seed in values[arm] for arm in arms)] for arms in members]
-    counts = tuple(map(len, there))
     lacking = _lacking([arm for arms in members for arm in arms], claim.measure, results, seeds)
-    waits = f"{min(counts)} of {seeds} seeds; {lacking}" if lacking else ""
+    waits = f"{min(map(len, there))} of {seeds} seeds; {lacking}" if lacking else ""
     sides = [
         results.nested_bounds(claim.measure, arms, chosen, nested) for arms, chosen in zip(members, there, strict=True)
     ]
-    if min(map(len, sides)) == 0:
+    counts = tuple(nested * len(side) for side in sides)
+    if min(counts) == 0:
         return Verdict(claim, QUICK if quick else PROVISIONAL, None, None, counts, waits)
     interval = _compare(claim, sides, all(chosen == there[0] for chosen in there), average)
     probability = None
@@ -116,7 +117,7 @@ def judge(
     elif interval is None:
         note = f"a negative value has no ratio; register a {claim.kind.replace('ratio', 'difference')}"
     elif seeds // nested < MIN_SEEDS:
-        note = f"a verdict needs {MIN_SEEDS} seeds an arm"
+        note = f"a verdict needs {MIN_SEEDS} {'seeds' if nested == 1 else 'pretrained policies'} an arm"
     elif precondition is not None and precondition.verdict != AS_PREDICTED:
         verdict = PROVISIONAL if precondition.verdict == PROVISIONAL else UNDECIDED
         note = f"precondition '{precondition.claim.text}' is {precondition.verdict}"

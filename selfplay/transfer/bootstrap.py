@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from selfplay.bench.report import cell
 from selfplay.studies.statistics import RESAMPLES, Average, iqm, percentiles
 from selfplay.transfer.aggregates import performance_profile, probability_of_improvement
 from selfplay.transfer.times import median_time
@@ -33,9 +34,13 @@ class Estimate(NamedTuple):
     high: float | None
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, alone: str = "one seed") -> str:
+        """In words; alone: what there was one of where there is no interval."""
         if self.low is None or self.high is None:
-            return f"{self.value:.3g} (one seed: no interval)"
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+            return f"{cell(self.value)} ({alone}: no interval)"
+        return f"{cell(self.value)} [{cell(self.low)}, {cell(self.high)}]"
 
 
 def estimate(scores: ArrayLike, average: Average = iqm, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:

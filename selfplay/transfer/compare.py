@@ -172,9 +172,13 @@ def notes(table: Table) -> list[str]:
         for method, values in scores
         if len(values) == 1
     ]
-    few = dict.fromkeys(method for method, values in scores if 1 < len(values) < FEW)
+    few = {method: values.ndim == 3 for method, values in scores if 1 < len(values) < FEW}
     if few:
-        lines.append(f"fewer than {FEW} seeds: the intervals of {', '.join(few)} are far too narrow (docs/transfer.md)")
+        nested = few.values()
+        seeds = "pretraining seeds" if all(nested) else "(pretraining) seeds" if any(nested) else "seeds"
+        lines.append(
+            f"fewer than {FEW} {seeds}: the intervals of {', '.join(few)} are far too narrow (docs/transfer.md)"
+        )
     if not table.normalised and len(table.tasks) > 1:
         lines.append("scores of different tasks are averaged as they are (columns random and reference normalise them)")
     if table.steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,28 +28,32 @@ def check_figure(path: Path) -> None:
 
 
 def draw_profiles(path: Path, scores: Mapping[str, np.ndarray], xlabel: str) -> None:
-    """Draw into `path` (.png, .svg or .pdf) which share of runs and tasks scores above τ, with 95 % bands.
-
-    scores: as `bootstrap.estimate` takes them, by method. UserError for a path that cannot be written.
-    """
+    """Draw into `path` (.png, .svg or .pdf) what `profiles` draws; UserError for a path that cannot be written."""
     check_figure(path)
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    profiles(figure.subplots(), scores, xlabel)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise UserError(f"--figure: '{path}' cannot be written: {error.strerror}") from None
+
+
+def profiles(axis: Any, scores: Mapping[str, np.ndarray], xlabel: str, alone: str = "one seed") -> None:
+    """Draw which share of runs and tasks scores above τ, with 95 % bands.
+
+    scores: as `bootstrap.estimate` takes them, by method. alone: what there is one of where a method has no band.
+    """
     values = np.concatenate([np.ravel(each) for each in scores.values()])
     margin = 0.05 * (np.ptp(values) or 1.0)
     thresholds = np.linspace(values.min() - margin, values.max() + margin, _POINTS)
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axis = figure.subplots()
     for k, (method, each) in enumerate(scores.items()):
         colour, dashes = COLOURS[k % len(COLOURS)], _DASHES[k // len(COLOURS) % len(_DASHES)]
         band = profile_band(each, thresholds)
-        label = method if band else f"{method} (one seed)"
+        label = method if band else f"{method} ({alone})"
         axis.step(thresholds, performance_profile(np.ravel(each), thresholds), color=colour, ls=dashes, label=label)
         if band:
             axis.fill_between(thresholds, band[1], band[2], color=colour, alpha=0.2, lw=0)
     axis.set(xlabel=xlabel, ylabel="share of runs and tasks above", ylim=(-0.02, 1.02))
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise UserError(f"--figure: '{path}' cannot be written: {error.strerror}") from None

@@ -93,11 +93,35 @@ def test_runs_of_one_pretrained_policy_are_one_draw_of_luck(make, tmp_path):
     runs = [make(f"a{k}", [0, v], seed=k, method="finetune", parent="p") for k, v in enumerate((0.1, 0.3))]
     page = check_page(write_page(runs, tmp_path / "page.html").read_text())
     assert "(1 pretrained policy, 2 runs)" in page.text
-    assert page.tables[0][1][2] == "0.2 one seed"
+    assert page.tables[0][1][2] == "0.2 one pretrained policy"
+    assert "One pretrained policy: nothing here has an interval" in page.text
     assert "p (ppo on grid/Empty-5x5-v0, 7 steps, sha256 pppppppp…)" in page.text
     runs.append(make("b", [0, 0.8], seed=5, method="finetune", parent="q"))
     page = check_page(write_page(runs, tmp_path / "page.html").read_text())
     assert page.tables[0][1][2] == "0.5 [0.2, 0.8]"  # p: (.1 + .3) / 2, q: .8
+
+
+def test_children_of_one_policy_are_not_two_policies(make, tmp_path):
+    """From a come m0 and m1, from m0 e0, from m1 e1: what e0 and e1 show is the luck of a."""
+    runs = [make(f"e{k}", [0, v], seed=k, method="finetune", parent=f"m{k}") for k, v in enumerate((0.1, 0.3))]
+    for run in runs:
+        record = json.loads((run / "config.json").read_text())
+        nearest = record["config"]["parents"][0]
+        record["config"]["parents"].append({**nearest, "run": "a", "sha256": "a" * 16})
+        (run / "config.json").write_text(json.dumps(record))
+    page = check_page(write_page(runs, tmp_path / "page.html").read_text())
+    assert "(1 pretrained policy, 2 runs)" in page.text
+    assert page.tables[0][1][2] == "0.2 one pretrained policy"
+
+
+def test_what_differs_from_the_defaults_comes_first(make):
+    page = check_page(write_page([make("a", [0, 0.5], clip=0.25)]).read_text())
+    changed = dict(page.tables[1][1:])
+    assert changed["settings.ppo.clip"] == "0.25"
+    assert changed["method"] == "ppo"
+    usual = [item for item in page.items if item.startswith("settings.")]
+    assert usual == ["settings.rewards=task=1"]  # of those that are written in this record
+    assert "1 more, as by default" in page.text
 
 
 def test_what_is_not_finished_and_refusals(make, tmp_path):
@@ -108,6 +132,10 @@ def test_what_is_not_finished_and_refusals(make, tmp_path):
         write_page([run, tmp_path / "b/../a"])
     with pytest.raises(UserError, match="did you mean"):
         write_page([tmp_path / "aa"])
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters/results.json").write_text("{}")
+    with pytest.raises(UserError, match=r"no run or study in '.*/letter'; did you mean '.*/letters'\?"):
+        write_page([tmp_path / "letter"])
     (run / "metrics.jsonl").write_text("")
     with pytest.raises(UserError, match=r"no line in metrics\.jsonl"):
         write_page([run])

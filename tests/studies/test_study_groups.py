@@ -48,7 +48,7 @@ def test_nested_seeds_count_as_one():
     arms = {"old.x": [0.0] * 6, "old.y": [0.0] * 6, "new.x": list(luck), "new.y": list(luck)}
     apart, nested = (judge_all(study(nested=k), results(**arms), 6)[0] for k in (1, 2))
     assert nested.verdict == "undecided"
-    assert nested.note == "a verdict needs 5 seeds an arm"
+    assert nested.note == "a verdict needs 5 pretrained policies an arm"
     assert (nested.interval.low, nested.interval.high) == (0, 5)  # all three drawn the same
     assert nested.interval.found_low == apart.interval.found_low
     assert apart.interval.high < 5

@@ -119,6 +119,17 @@ def test_refusals(folder, tmp_path):
     (folder / "results.json").write_text('{"study": 1}')
     with pytest.raises(UserError, match=r"results.json is not the report of a study: KeyError"):
         write_page([folder])
+    saved = {"study": "letters-quick", "registration": {"arms": {}, "measures": {}, "question": "?"}, "values": {}}
+    (folder / "results.json").write_text(json.dumps(saved))  # as it was before seeds were registered
+    with pytest.raises(
+        UserError, match=r"by an older version: `selfplay study letters --quick --dir .* --report-only` w"
+    ):
+        write_page([folder])
+    bare = folder.with_name("bare")
+    bare.mkdir()
+    shutil.copy(folder / "results.json", bare)
+    with pytest.raises(UserError, match=r"by an older version: its runs are not there.*bare/README.md"):
+        write_page([bare])
     (folder / "results.json").unlink()
     with pytest.raises(UserError, match="--report-only"):
         write_page([folder])
@@ -174,8 +185,16 @@ def test_on_a_phone_only_tables_scroll_and_nothing_is_refused(folder, tmp_path):
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         width = page.evaluate("document.documentElement.scrollWidth")
+        page.emulate_media(media="print")
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('details > :not(summary)')]"
+            ".filter(each => !each.checkVisibility({contentVisibilityAuto: true})).length"
+        )
+        page.emulate_media(media="screen")
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         tables = page.evaluate(
             "[...document.querySelectorAll('.scroll')].some(each => each.scrollWidth > each.clientWidth)"
         )
         browser.close()
-    assert (width, tables, said) == (360, True, [])
+    assert (width, tables, hidden, said) == (360, True, 0, [])

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from selfplay.studies import figure
-from selfplay.studies.readme import readme, shown
+from selfplay.studies.readme import readme, told
 from selfplay.studies.reductions import Last, Value
 from selfplay.studies.results import Results
 from selfplay.studies.statistics import Interval
@@ -33,7 +33,7 @@ def results(curves=None, **arms):
 
 def text(declared, found, sessions=()):
     verdicts = judge_all(declared, found, declared.seeds)
-    order = {"contrary": 0, "as predicted": 1, "provisional": 2}
+    order = {"contrary": 0, "as predicted": 1, "provisional": 2, "undecided": 3}
     verdicts.sort(key=lambda verdict: order[verdict.verdict])
     return readme(declared, found, intervals(declared, found), verdicts, [], {"cores": 2}, sessions)
 
@@ -45,7 +45,7 @@ def claims(*expected):
 def test_claims_come_first_grouped_and_counted():
     declared = study((Arm("a", RUN), Arm("b", RUN)), claims(">= 2", ">= 9", "<= 9"))
     written = text(declared, results(a=[6] * 5, b=[2] * 5))
-    assert "1 contrary, 2 as predicted. Seeds of each arm: 5." in written
+    assert "1 contrary, 2 as predicted. Of each arm: 5 seeds." in written
     assert re.findall(r"^#+ (.*)", written, re.MULTILINE) == ["s", "Claims", "Contrary", "As predicted", "Arms"]
     contrary, predicted = written.split("### As predicted")
     assert "| c1 | score: a / b | >= 9 | 3 [3, 3] | 1.00 |" in contrary
@@ -67,7 +67,7 @@ def test_many_arms_are_folded_and_factors_in_their_names_not_repeated():
     found = results(**{arm.name: [1.0] for arm in arms})
     written = text(study(arms), found)
     assert "<details><summary>All 21 arms</summary>\n\n| arm | size | score ↑ |\n" in written
-    assert "| x3.y | 7 | 1 [1, 1] |" in written
+    assert "| x3.y | 7 | 1 (one seed: no interval) |" in written
     assert "<details>" not in text(study(arms[:20]), found)
 
 
@@ -78,8 +78,24 @@ def test_what_a_measure_is_not_for_stays_empty():
         {"score": {"a": {0: Value(1, 1)}, "b": {}}, "only a": {"a": {0: Value(2, 2)}, "b": {}}}, seconds={"": 1}
     )
     written = text(declared, found)
-    assert "| a | 1 [1, 1] | 2 [2, 2] |" in written
+    assert "| a | 1 (one seed: no interval) | 2 (one seed: no interval) |" in written
     assert "| b | n=0 |  |" in written
+
+
+def test_two_runs_of_one_policy_have_no_interval():
+    """Seeds 0 and 1 begin with one policy; of seed 2 the other half is missing, and it counts for nothing."""
+    begins = Run("ppo", RUN.env, 500)
+    arms = (Arm("a", Run("finetune", RUN.env, 1000, {}, begins)), Arm("b", RUN))
+    declared = study(arms, claims(">= 2"), nested=2, seeds=4)
+    written = text(declared, results(a=[6, 8, 9], b=[2, 4, 4]))
+    assert "| a | 7 (one pretrained policy: no interval) |" in written
+    assert "| b | 3 (one draw of 2 runs: no interval) |" in written
+    assert "| 2.33 (one pretrained policy: no interval) |" in written
+    assert "1 provisional. Of each arm: 1 pretrained policy × 2 runs." in written
+    assert "1 pretrained policy × 2 runs each" in written
+    whole = text(declared, results(a=[6, 8, 9, 9], b=[2, 4, 4, 4]))
+    assert "| a verdict needs 5 pretrained policies an arm |" in whole
+    assert "Of each arm: 2 pretrained policies × 2 runs." in whole
 
 
 def test_times():
@@ -102,7 +118,7 @@ def test_times():
     ],
 )
 def test_intervals_in_words(interval, expected):
-    assert shown(Interval(*interval)) == expected
+    assert told(Interval(*interval)) == expected
 
 
 @pytest.fixture

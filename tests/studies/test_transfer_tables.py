@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from selfplay.studies.results import Results
 from selfplay.studies.statistics import iqm
 from selfplay.studies.study import Arm, Measure, Run, Study
 from selfplay.studies.transfer_families import Family, Transfer
+from selfplay.transfer.bootstrap import Estimate
 
 ENVS = ("grid/Empty-5x5-v0", "grid/Empty-6x6-v0")
 LENGTH = {"scratch": 100, "total": 300, "good": 100, "bad": 100}
@@ -133,3 +135,16 @@ def test_one_policy_beats_nothing():
     parts, _ = transfer_tables.sections(study, results(study, np.zeros(1)))
     assert "`good` 0.21 (one seed: no interval)" in parts[2]
     assert parts[4] == "- none"
+
+
+def test_one_pretrained_policy_is_not_called_a_seed():
+    """Two runs of one policy: no interval, in the lists and in the tables."""
+    study = declared(nested=2, seeds=2)
+    parts, numbers = transfer_tables.sections(study, results(study, np.zeros(2)))
+    assert "`good` 0.21 (one pretrained policy: no interval)" in parts[2]
+    assert "one seed" not in "".join(part for part in parts if part.startswith("|"))
+    assert np.array(numbers["grid"]["profiles"]["good"]) == pytest.approx(np.full((1, 2, 2), 0.97))
+
+
+def test_large_numbers_and_what_is_never_reached():
+    assert str(Estimate(3720.0, 3120.4, math.inf)) == "3,720 [3,120, ∞]"

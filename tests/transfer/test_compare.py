@@ -56,7 +56,7 @@ def test_seeds_nest_in_pretraining_seeds(table):
     assert row["runs"] == "3 × 2 seeds × 1 task"
     assert row["mean"] == (10.5, 0.5, 20.5)  # three times the worst policy, three times the best
     assert "optimality gap ↓" not in row
-    assert "fewer than 5 seeds: the intervals of a, b" in notes(found)[0]
+    assert "fewer than 5 (pretraining) seeds: the intervals of a, b" in notes(found)[0]
 
 
 def test_curves(table):
