@@ -45,7 +45,8 @@ class AntMazeU(MazeWorld):
 
     mission = "walk to the goal on four legs"
     frame_skip, max_steps = 5, 700
-    layout, cell, wall_height = "U", 4.0, 1.0
+    layout, cell = "U", 4.0
+    wall_height = 10.0  # Gymnasium's ant leaps 6 m high at full throttle
     radius, room = 0.25, 1.2
     tolerance = {"position": 0.5}  # noqa: RUF012
 
