@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import mujoco
 import numba as nb
 import numpy as np
 
 from envs.errors import UnstablePhysicsError
 from envs.mujoco.draws import Draws
+from envs.mujoco.library import mujoco
 from envs.mujoco.native import FORWARD, STEP, NativeBatch
 from envs.mujoco.state import MujocoState
 from envs.mujoco.world import Moment, World

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
-import mujoco
 import numpy as np
 from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.vector import AutoresetMode
 
+from envs.mujoco.library import mujoco
 from envs.mujoco.state import MujocoState
 from envs.mujoco.vector_env import MujocoVectorEnv
 from envs.mujoco.worlds import MIRRORS

@@ -51,7 +51,7 @@ class AntMazeU(MazeWorld):
     tolerance = {"position": 0.5}  # noqa: RUF012
 
     def model(self) -> mujoco.MjModel:
-        import mujoco
+        from envs.mujoco.library import mujoco
 
         spec = mujoco.MjSpec.from_file(str(asset(Ant.xml)))
         spec.nuserdata = self.goal_size

@@ -66,7 +66,7 @@ class BlockPush(GoalWorld):
         super().__init__(goal, shown)
 
     def model(self) -> mujoco.MjModel:
-        import mujoco
+        from envs.mujoco.library import mujoco
 
         spec = plane_spec(self.goal_size)
         box, thick = mujoco.mjtGeom.mjGEOM_BOX, 0.25

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,35 @@ def test_which_opengl_is_taken(wanted, found, backend, monkeypatch):
             rendering._backend.__wrapped__()
     else:
         assert rendering._backend.__wrapped__() == backend
+
+
+def test_an_unknown_opengl_is_one_line(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "osmessa")
+    with pytest.raises(ValueError, match=r"^MUJOCO_GL is 'osmessa', expected egl, .* or off; nearest is 'osmesa'$"):
+        rendering.wanted_opengl()
+    with pytest.raises(NotImplementedError, match=r"nearest is 'osmesa'$"):
+        rendering._backend.__wrapped__()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere GLFW needs no display variable")
+@pytest.mark.parametrize(("wanted", "told"), [("glfw", "glfw does not work here"), ("foo", "MUJOCO_GL is 'foo'")])
+def test_physics_goes_on_without_opengl(wanted, told, run_python, monkeypatch):
+    """In a fresh Python: mujoco looks at MUJOCO_GL when it is imported. A second try must not end the process."""
+    monkeypatch.setenv("MUJOCO_GL", wanted)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    said = run_python(
+        "from envs.mujoco import MujocoVectorEnv\n"
+        "worlds = MujocoVectorEnv('Reacher-v5')\n"
+        "worlds.reset(seed=0)\n"
+        "for _ in range(2):\n"
+        "    worlds.step([[0.0, 0.0]])\n"
+        "    try:\n"
+        "        worlds.frame(0)\n"
+        "    except NotImplementedError as error:\n"
+        "        print(error)\n"
+    )
+    lines = said.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(told in line for line in lines)
+    assert said.stderr == ""
