@@ -248,6 +248,11 @@ def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], Muj
         world = kind(shown=(*game.goal, *kind.task))
     except ValueError as error:
         raise ValueError(f"game.goal: {error}") from None
+    if game.tolerance is not None:
+        try:
+            world = world.with_tolerance(game.tolerance)
+        except ValueError as error:
+            raise ValueError(f"game.{error}") from None
     make_field = partial(MujocoField, world, parts=game.goal, flag=game.target_share > 0)
     return make_field, settings.model_copy(update={"game": game})
 

@@ -178,6 +178,8 @@ def test_the_time_and_the_goal_of_a_game_are_the_worlds_unless_they_are_set():
     assert settings.game.in_world(300, ("objects",)).t_max == 300
     players = stage("BlockPush-v0", **{"game.t_max": "0"})
     assert (players.config.game.t_max, players.config.game.goal) == (300, ("objects",))
+    assert players.field.tolerance == 0.1
+    assert stage("BlockPush-v0", **{"game.tolerance": "0.4"}).field.tolerance == 0.4
     both = stage("BlockPush-v0", **{"game.goal": "objects,position"})
     assert both.field.parts == ("position", "objects")
     assert both.field.observation_space.shape[0] == players.field.observation_space.shape[0] + 2

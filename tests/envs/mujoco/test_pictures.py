@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -141,3 +142,19 @@ def test_physics_goes_on_without_opengl(wanted, told, run_python, monkeypatch):
     assert len(lines) == 2
     assert all(told in line for line in lines)
     assert said.stderr == ""
+
+
+def test_gymnasiums_render():
+    env = gym.make("mujoco/PointMaze-U-v0", render_mode="rgb_array")
+    with pytest.raises(gym.error.ResetNeeded):
+        env.render()
+    env.reset(seed=0)
+    np.testing.assert_array_equal(env.render(), env.unwrapped.worlds.frame(0))
+    assert (env.render_mode, env.metadata["render_fps"]) == ("rgb_array", 20)  # steps of .05 s
+    many = gym.make_vec("mujoco/PointMaze-U-v0", num_envs=3, render_mode="rgb_array")
+    many.reset(seed=0)
+    first, *others = many.render()
+    np.testing.assert_array_equal(first, env.render())
+    assert [picture.shape for picture in others] == [first.shape] * 2
+    assert gym.make("mujoco/Hopper-v5").unwrapped.metadata["render_fps"] == 125
+    assert gym.make("mujoco/Hopper-v5").unwrapped.render() is None
