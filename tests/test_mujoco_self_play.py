@@ -95,7 +95,7 @@ def test_what_cannot_be_is_one_line(tmp_path):
         (r"^game\.alice_steps: 100 of t_max 100 leaves", ENV, {"game.stop": "false", "game.alice_steps": "100"}),
         (r"^game\.clone: .* repeat mode only", ENV, {"game.mode": "reverse", "game.clone": "0.5"}),
         (r"'view_size' is a setting of grid worlds", ENV, {"view_size": "5"}),
-        (r"MuJoCo worlds have no channel 'position'", ENV,
+        (r"self-play shows bonuses only obs, not 'position'", ENV,
          {"rewards": "task=1,counts=1", "bonus.counts.reads": "position"}),
         (r"'game\.stop_chance' is a setting of mujoco worlds", "grid/DoorKey-5x5-v0", {"game.stop_chance": "0.1"}),
         (r"'game\.tolerance' is a setting of mujoco worlds", "grid/DoorKey-5x5-v0", {"game.tolerance": "0.1"}),

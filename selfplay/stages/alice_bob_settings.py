@@ -63,7 +63,9 @@ class MujocoAliceBobConfig(AliceBobConfig):
     @model_validator(mode="after")
     def _no_channels(self) -> MujocoAliceBobConfig:
         if privileged := sorted(privileged_channels(self.rewards, self.bonus)):
-            raise ValueError(f"bonus: MuJoCo worlds have no channel {privileged[0]!r}, expected reads or keys = obs")
+            raise ValueError(
+                f"bonus: self-play shows bonuses only obs, not {privileged[0]!r}, expected reads or keys = obs"
+            )
         return self
 
 
