@@ -27,7 +27,7 @@ class GridField:
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
-    ruler, cells, y_up, tolerance, step_seconds = STEPS, None, False, 0.0, None
+    ruler, cells, y_up, tolerance, step_seconds, wall_cells = STEPS, None, False, 0.0, None, None
 
     def __init__(
         self,

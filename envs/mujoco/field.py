@@ -60,6 +60,7 @@ class MujocoField:
         maze = world.maze if isinstance(world, MazeWorld) else None
         self.ruler, self.tolerance = world.ruler, min(world.tolerance[part] for part in self.parts)
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
+        self.wall_cells = ~maze.free if maze else None
         across = _REACHED_CELLS if self.parts[-1] == "objects" else _TABLE_CELLS
         self._margin = (_TABLE_CELLS - across) // 2
         self.cells = len(maze.free_cells) if maze else across**2

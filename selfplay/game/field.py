@@ -88,6 +88,10 @@ class CurriculumField(PlayingField, Protocol):
         """(W, H) of the plane that goals are drawn on."""
 
     @property
+    def wall_cells(self) -> np.ndarray | None:
+        """bool [W, H]: the walls of that plane; None where there are none, or others in every level."""
+
+    @property
     def y_up(self) -> bool:
         """Whether y grows upwards in pictures of the worlds."""
 

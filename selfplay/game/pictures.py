@@ -81,11 +81,13 @@ def outcome_colours(share: np.ndarray) -> np.ndarray:
     return colours
 
 
-def goal_heatmap(goals: np.ndarray, shape: tuple[int, int], y_up: bool, pixels: int = 24) -> np.ndarray:
+def goal_heatmap(
+    goals: np.ndarray, shape: tuple[int, int], y_up: bool, walls: np.ndarray | None = None, pixels: int = 24
+) -> np.ndarray:
     """Where goals lie, as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most visited cell.
 
-    goals: int [M, 2], x and y of each goal; shape: (W, H); y_up: whether y grows upwards.
+    goals: int [M, 2], x and y of each goal; shape: (W, H); y_up: whether y grows upwards; walls: see `heatmap`.
     """
     counts = np.zeros(shape)
     np.add.at(counts, (goals[:, 0], goals[:, 1]), 1)
-    return heatmap(counts, pixels, y_up=y_up)
+    return heatmap(counts, pixels, walls, y_up)

@@ -215,7 +215,7 @@ class AliceBob:
             "curriculum/episode": list(round_frames(*self._round(self._eval_seed + self.rounds, False), most=_SHOWN))
         }
         goals = np.concatenate(self._goals)[:, :2] if self._goals else np.zeros((0, 2), np.int64)
-        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape, self.field.y_up)
+        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape, self.field.y_up, self.field.wall_cells)
         if self._asked:
             asked = np.concatenate(self._asked)
             picture = self.field.goal_picture(asked[:, :-1], outcome_colours(asked[:, -1]))

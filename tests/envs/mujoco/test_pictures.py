@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from envs.mujoco import MujocoVectorEnv, rendering
-from envs.mujoco.pictures import AGENT, FLOOR, THINGS, TRAIL, WALL
+from envs.mujoco.pictures import AGENT, FLOOR, LIMB, THINGS, TRAIL, WALL
 from envs.mujoco.worlds.block_push import TwoBlocks
 
 
@@ -58,6 +58,27 @@ def test_a_table():
     assert pixel(picture, 0.93, -0.67, side, side) == THINGS[1]
     assert pixel(picture, 0.5, 0.9, side, side) == pixel(picture, 0.59, 0.9, side, side) == THINGS[0]
     assert pixel(picture, -0.9, -0.9, side, side) == THINGS[1]
+
+
+def test_a_goal_is_seen_on_its_block_and_on_the_ball():
+    worlds = loaded(TwoBlocks(), [-1.0, 0.5, 0.0, 0.0, 0.0, 0.8, -0.8, 0.0], [0, 0, 0.05, 0.0, -1.0, 0.5])
+    picture, side = worlds.frame(1), 3.2
+    assert pixel(picture, 0.05 + 0.093, 0.0, side, side) == THINGS[0]
+    assert pixel(picture, 0.05 + 0.103, 0.0, side, side)[0] > 150  # the light edge, on the blue block
+    assert pixel(picture, -1.0 + 0.093, 0.5, side, side) == THINGS[1]  # on the red ball
+    assert pixel(picture, -1.0, 0.5, side, side) == THINGS[1]
+
+
+def test_an_ant_has_legs():
+    worlds = loaded("AntMaze-U-v0", [4.0, 4.0, 0.75, 1, 0, 0, 0, *[0.0] * 8], [-4, -4])
+    picture = worlds.frame(1)
+    for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)):  # of the model at rest they reach out .8 m in x and in y
+        assert pixel(picture, 4 + 0.75 * x, 4 + 0.75 * y, 20, 20) == LIMB
+        assert pixel(picture, 4 + 1.0 * x, 4 + 1.0 * y, 20, 20) == FLOOR
+        assert pixel(picture, 4 + 0.5 * x, 4, 20, 20) == FLOOR
+    assert pixel(picture, 4, 4, 20, 20) == AGENT
+    worlds.engine.moment().qpos[1, 7:] = [0.5, 1, 0.5, -1, 0.5, -1, 0.5, 1]
+    assert (worlds.frame(1) != picture).any()
 
 
 def test_a_trail():
