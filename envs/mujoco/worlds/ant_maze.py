@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class AntMazeU(MazeWorld):
-    """Gymnasium's ant, with legs of about 1.1 m, in a U of 4 m cells with walls of 10 m, after Duan et al. (arXiv 1604.06778).
+    """Gymnasium's ant, with legs of about 1.1 m, in a U of 4 m cells, after Duan et al. (arXiv 1604.06778).
 
-    Torques at hip and ankle of four legs. A step is .05 s.
+    Torques at hip and ankle of four legs. Walls are 10 m high. A step is .05 s.
 
     ## Observation Space
 
