@@ -7,9 +7,13 @@ from setuptools import setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "selfplay/__init__.py").read_text(), re.MULTILINE).group(1)
-TEST = ["jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-baselines3", "starlette", "uvicorn"]
+TEST = [
+    "imageio-ffmpeg", "jinja2", "networkx", "playwright", "pytest", "pytest-xdist", "stable-baselines3", "starlette",
+    "uvicorn",
+]  # fmt: skip
 LABEL = ["jinja2", "starlette", "uvicorn"]
 REPORT = ["jinja2"]
+MP4 = ["imageio-ffmpeg"]
 DEV = ["mypy", "ruff"]
 CLUSTER = ["ray"]
 BENCH = ["envpool", "navix", "stable-baselines3"]
@@ -67,6 +71,14 @@ setup(
         "tensorboard",
         "torch",
     ],
-    extras_require={"test": TEST, "dev": DEV, "bench": BENCH, "label": LABEL, "report": REPORT, "cluster": CLUSTER},
+    extras_require={
+        "test": TEST,
+        "dev": DEV,
+        "bench": BENCH,
+        "label": LABEL,
+        "report": REPORT,
+        "mp4": MP4,
+        "cluster": CLUSTER,
+    },
     entry_points={"console_scripts": ["selfplay=selfplay.cli:main"]},
 )

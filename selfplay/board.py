@@ -64,7 +64,10 @@ class Board:
 
     def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
         """A picture, uint8 [H, W, 3], as PNG."""
-        self._picture(tag, _encode([_frame(pixels)], "PNG"), pixels.shape[:2], step)
+        _check_frame(pixels)
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
+        self._picture(tag, buffer.getvalue(), pixels.shape[:2], step)
 
     def gif(self, tag: str, frames: Sequence[np.ndarray] | np.ndarray, step: int, fps: float = 8.0) -> None:
         """A moving picture, frames uint8 [H, W, 3], endlessly repeated; `fps` in frames a second."""
@@ -72,8 +75,9 @@ class Board:
             raise ValueError(f"gif '{tag}': no frames")
         if fps <= 0:
             raise ValueError(f"gif '{tag}': fps is {fps} (expected > 0)")
-        images = [_frame(pixels) for pixels in frames]
-        self._picture(tag, _encode(images, "GIF", round(1000 / fps)), frames[0].shape[:2], step)
+        for pixels in frames:
+            _check_frame(pixels)
+        self._picture(tag, gif_bytes(list(frames), round(1000 / fps)), frames[0].shape[:2], step)
 
     def hparams(self, params: Mapping[str, Any], metrics: Sequence[str]) -> None:
         """Hyper-parameters (dotted key to value) and the tags of the scalars that the HParams page compares them by."""
@@ -128,16 +132,6 @@ def _is_number(value: Any) -> bool:
     return hasattr(value, "item") and getattr(value, "ndim", 1) == 0
 
 
-def _frame(pixels: np.ndarray) -> Image.Image:
+def _check_frame(pixels: np.ndarray) -> None:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(f"picture is {pixels.dtype} {pixels.shape} (expected uint8 [H, W, 3])")
-    return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def _encode(images: list[Image.Image], format: str, duration: int = 0) -> bytes:
-    """The bytes of a PNG, or of a GIF with `duration` ms a frame."""
-    if format == "GIF":
-        return gif_bytes(images, duration)
-    buffer = io.BytesIO()
-    images[0].save(buffer, "PNG")
-    return buffer.getvalue()

@@ -130,12 +130,16 @@ def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World
 
 def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
     from envs.mujoco.coverage import Explored
+    from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
+    from envs.mujoco.rendering import wanted_opengl
     from envs.mujoco.rollout_world import MujocoWorld, offered_channels
     from envs.mujoco.tv import with_tv
     from envs.mujoco.worlds import WORLDS
     from envs.noisy_tv import TVSpec
 
+    if not issubclass(WORLDS[spec.id], GoalWorld):
+        wanted_opengl()  # which draws these: complains now, not when there is something to be drawn
     _check_channels(settings.read_channels, offered_channels(WORLDS[spec.id]()), spec.id)
     maze = issubclass(WORLDS[spec.id], MazeWorld)
     if settings.coverage and not maze:
@@ -244,6 +248,11 @@ def _mujoco_fields(spec: MujocoSpec, settings) -> tuple[Callable[[int, int], Muj
         world = kind(shown=(*game.goal, *kind.task))
     except ValueError as error:
         raise ValueError(f"game.goal: {error}") from None
+    if game.tolerance is not None:
+        try:
+            world = world.with_tolerance(game.tolerance)
+        except ValueError as error:
+            raise ValueError(f"game.{error}") from None
     make_field = partial(MujocoField, world, parts=game.goal, flag=game.target_share > 0)
     return make_field, settings.model_copy(update={"game": game})
 

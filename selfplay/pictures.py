@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,40 +15,48 @@ from selfplay.core.learner import Learner
 BLUE = (67, 147, 195)
 _WALL = (150, 152, 160)
 _BAR = 18
-_HOLD = 6  # frames that the start and the end stay
+HOLD = 6
+"""Frames that the start and the end stay."""
 LONGEST = 64
 """Steps of an episode that TensorBoard gets to see: drawing one takes as long as thousands of steps of training."""
 
 
 def episode_frames(
-    learner: Learner, world: Any, seed: int, longest: int = LONGEST, deterministic: bool = False
-) -> list[np.ndarray]:
+    learner: Learner,
+    world: Any,
+    seed: int,
+    longest: int = LONGEST,
+    deterministic: bool = False,
+    stride: int = 1,
+    hold: int = HOLD,
+) -> Iterator[np.ndarray]:
     """An episode, or its first `longest` steps, in the first environment of `world`, frames uint8 [H, W, 3].
 
-    Each shows what an action meets. The world needs `frame(index)`, besides what `selfplay.core.collect.World` says;
-    one that is `traced` also shows which way its agent came (`frame(index, trail)`, trail float32 [K, 2]).
+    Each shows what an action meets, of every `stride`-th step; the start and the last of them stay for `hold` frames.
+    The world needs `frame(index)`, besides what `selfplay.core.collect.World` says; one that is `traced` also shows
+    which way its agent came (`frame(index, trail)`, trail float32 [K, 2]).
     """
     rows, width = world.reset(seed), world.columns["obs"].stop
     successor = np.empty_like(rows)
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     state = learner.initial_state(len(rows))
+    traced = getattr(world, "traced", False)
     trail: list[np.ndarray] = []
-
-    def picture() -> np.ndarray:
-        if not getattr(world, "traced", False):
-            return world.frame(0)
-        trail.append(world.env.positions([0])[0])
-        return world.frame(0, np.array(trail))
-
-    frames = [titled(picture(), "start", BLUE)] * _HOLD
-    while not (ended[0] or cut[0]) and len(frames) < _HOLD + longest:
-        before = picture()
+    steps = 0
+    while not (ended[0] or cut[0]) and steps < longest:
+        if traced:
+            trail.append(world.env.positions([0])[0])
+        if steps % stride == 0:
+            before = world.frame(0, np.array(trail)) if traced else world.frame(0)
+            if not steps:
+                yield from [titled(before, "start", BLUE)] * hold
+            yield titled(before, f"step {steps + 1}", BLUE)
         act = learner.act(torch.from_numpy(rows[:, :width]), state, deterministic)
         state = act.state.cpu() if learner.memory else state
         world.step(learner.played(act.action), successor, rows, reward, ended, cut)
-        frames.append(titled(before, f"step {len(frames) - _HOLD + 1}", BLUE))
+        steps += 1
     end = "done" if ended[0] and reward[0] > 0 else "not done" if ended[0] or cut[0] else "goes on"
-    return frames + [titled(before, f"step {len(frames) - _HOLD}, {end}", BLUE)] * _HOLD
+    yield from [titled(before, f"step {steps}, {end}", BLUE)] * hold
 
 
 def titled(picture: np.ndarray, text: str, colour: tuple[int, int, int]) -> np.ndarray:

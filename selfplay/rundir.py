@@ -24,7 +24,6 @@ from selfplay.jsonfile import plain, write_json
 
 CONFIG = "config.json"
 _PACKAGES = ("gymnasium", "minigrid", "mujoco", "numba", "numpy", "safetensors", "torch")
-_MISSING = object()
 
 
 def default_run_dir(method: str, env: str, seed: int) -> Path:
@@ -136,9 +135,9 @@ class RunDir:
         old = {**flatten(before["config"]), "threads": before.get("threads")}
         new = {**flatten(now["config"]), "threads": now["threads"]}
         for key in [*new, *(key for key in old if key not in new)]:
-            values = [values.get(key, _MISSING) for values in (old, new)]
+            values = [values.get(key) for values in (old, new)]  # an unset setting says what an older version does
             if values[0] != values[1] and key not in may_change:
-                was, asked = ("not there" if value is _MISSING else value for value in values)
+                was, asked = (values.get(key, "not there") for values in (old, new))
                 raise UserError(
                     f"run folder '{self.path}' was started with {key} = {was}, not {asked}; "
                     "give the same value or another --run-dir"

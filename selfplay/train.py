@@ -15,7 +15,7 @@ from selfplay import checkpoint
 from selfplay.card import CARD, write_card
 from selfplay.config import flatten
 from selfplay.environments import family_of, find_environment, full_name
-from selfplay.errors import UserError
+from selfplay.errors import UserError, warn
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
@@ -287,11 +287,15 @@ def _loop(
 
 
 def _draw(stage: Stage, log: RunLog) -> None:
-    for tag, picture in stage.pictures().items():
-        if isinstance(picture, list):
-            log.board.gif(tag, picture, stage.steps)
-        else:
-            log.board.image(tag, picture, stage.steps)
+    """Pictures for TensorBoard. Whatever goes wrong with them is a warning: no training ends for that."""
+    try:
+        for tag, picture in stage.pictures().items():
+            if isinstance(picture, list):
+                log.board.gif(tag, picture, stage.steps)
+            else:
+                log.board.image(tag, picture, stage.steps)
+    except Exception as error:
+        warn(f"pictures after {stage.steps:,} steps are left out: {type(error).__name__}: {error}")
 
 
 def _save(stage: Stage, log: RunLog | None, folder: RunDir | None, group: Alone | Ranks) -> None:

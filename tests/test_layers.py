@@ -72,3 +72,10 @@ def test_importing_the_command_loads_nothing_heavy(run_python):
 def test_importing_envs_loads_no_engine(run_python):
     loaded = run_python("import sys, envs, envs.grid.levels; print(*sys.modules)")
     assert not {"torch", "numba"} & set(loaded.stdout.split())
+
+
+def test_grid_stages_do_not_load_mujoco(run_python):
+    loaded = run_python(
+        "import sys, envs.grid.field, selfplay.stages.ppo, selfplay.stages.alice_bob; print(*sys.modules)"
+    )
+    assert "mujoco" not in loaded.stdout.split()

@@ -89,13 +89,16 @@ def test_what_cannot_be_is_one_line(tmp_path):
         (r"^game\.goal: unknown goal part 'objects', PointMazeOpen has position$", ENV, {"game.goal": "objects"}),
         (r"game\.goal: carried is not one of position, objects", ENV, {"game.goal": "carried"}),
         (r"^game\.t_max: 1 step cannot be shared", ENV, {"game.t_max": "1"}),
+        (r"^game\.tolerance is 9\.0, expected metres above 0, at most 1\.75", ENV, {"game.tolerance": "9"}),
+        (r"game\.tolerance: 0 is not .*0 < tolerance", ENV, {"game.tolerance": "0"}),
         (r"^game\.stop_chance: 0 is not .*0 < stop_chance < 1", ENV, {"game.stop_chance": "0"}),
         (r"^game\.alice_steps: 100 of t_max 100 leaves", ENV, {"game.stop": "false", "game.alice_steps": "100"}),
         (r"^game\.clone: .* repeat mode only", ENV, {"game.mode": "reverse", "game.clone": "0.5"}),
         (r"'view_size' is a setting of grid worlds", ENV, {"view_size": "5"}),
-        (r"MuJoCo worlds have no channel 'position'", ENV,
+        (r"self-play shows bonuses only obs, not 'position'", ENV,
          {"rewards": "task=1,counts=1", "bonus.counts.reads": "position"}),
         (r"'game\.stop_chance' is a setting of mujoco worlds", "grid/DoorKey-5x5-v0", {"game.stop_chance": "0.1"}),
+        (r"'game\.tolerance' is a setting of mujoco worlds", "grid/DoorKey-5x5-v0", {"game.tolerance": "0.1"}),
     ):  # fmt: skip
         with pytest.raises(UserError, match=wrong):
             run_training("alice-bob", env, steps=10, run_dir=tmp_path / "a", overrides=overrides, quiet=True)

@@ -182,3 +182,13 @@ def test_an_alice_who_always_stops_at_once_ends_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(AliceBob, "iterate", lambda self, progress: Report({"curriculum/proposed": 1.0}))
     with pytest.raises(UserError, match="nothing was played in 3 iterations"):
         train("alice-bob", tmp_path / "run")
+
+
+def test_no_training_ends_for_a_picture(tmp_path, monkeypatch, capsys):
+    def broken(stage):
+        raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr(PPOStage, "pictures", broken)
+    run = train("ppo", tmp_path / "run", pictures=True)
+    assert checkpoint.load_latest(run / "checkpoints").step >= STEPS["ppo"]
+    assert "steps are left out: RuntimeError: the driver is gone" in capsys.readouterr().err

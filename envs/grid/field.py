@@ -27,7 +27,7 @@ class GridField:
     Observations are token rows, uint8 [N, P]; achieved goals uint8 [N, G], see `envs.grid.goals`.
     """
 
-    ruler, cells, y_up, tolerance = STEPS, None, False, 0.0
+    ruler, cells, y_up, tolerance, step_seconds, wall_cells = STEPS, None, False, 0.0, None, None
 
     def __init__(
         self,
@@ -127,10 +127,13 @@ class GridField:
         """Position of goals uint8 [M, G]: int64 [M, 2]."""
         return achieved[:, :2].astype(np.int64) - 1
 
-    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
+    def place(self, index: int) -> None:
+        """None: pictures show no trail."""
+
+    def frame(self, index: int, desired: np.ndarray | None = None, trail: np.ndarray | None = None) -> np.ndarray:
         """MiniGrid's own picture of one world, uint8 [S * H, S * W, 3] with S pixels a cell: 32, in large worlds 16.
 
-        It has no mark for a goal.
+        It has no mark for a goal or a trail.
         """
         from envs.grid.interop import engine_frame  # brings in pygame
 

@@ -15,7 +15,7 @@ TIMESTEP = 0.01
 
 def plane_spec(goal_size: int) -> mujoco.MjSpec:
     """An empty model of what happens in a plane seen from above: no weight; room for a goal of `goal_size` numbers."""
-    import mujoco
+    from envs.mujoco.library import mujoco
 
     spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP
@@ -27,7 +27,7 @@ def plane_spec(goal_size: int) -> mujoco.MjSpec:
 
 def add_ball(spec: mujoco.MjSpec, radius: float, condim: int) -> None:
     """Add the ball, body "ball" with joints "ball_x" and "ball_y", and its actuators; controls are within ±1."""
-    import mujoco
+    from envs.mujoco.library import mujoco
 
     ball = spec.worldbody.add_body(name="ball", pos=[0.0, 0.0, radius])
     ball.add_geom(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-import mujoco
 import numba as nb
 import numpy as np
 
 from envs.errors import UnstablePhysicsError
 from envs.mujoco.draws import Draws
+from envs.mujoco.library import mujoco
 from envs.mujoco.native import FORWARD, STEP, NativeBatch
 from envs.mujoco.state import MujocoState
 from envs.mujoco.world import Moment, World
@@ -47,6 +48,8 @@ class MujocoEngine:
             np.zeros(self.num_envs, np.int64),
             np.zeros(self.num_envs, bool),
             np.zeros((self.num_envs, 2), np.uint64),
+            type(world).__name__,
+            _digest(self.model),
         )
         self._fresh = np.empty(self._batch.state.shape[1])
         mujoco.mj_getState(self.model, fresh, self._fresh, mujoco.mjtState.mjSTATE_INTEGRATION)
@@ -160,6 +163,13 @@ class MujocoEngine:
         joint = int(np.searchsorted(addresses, index, side="right")) - 1
         called = mujoco.mj_id2name(self.model, mujoco.mjtObj.mjOBJ_JOINT, joint) or f"number {joint}"
         return f"{field}[{index}] (joint {called}) is NaN, infinite or huge"
+
+
+def _digest(model: mujoco.MjModel) -> str:
+    """Of all that is in it: two models that differ in anything have different ones."""
+    binary = np.empty(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, binary)
+    return hashlib.sha256(binary.tobytes()).hexdigest()
 
 
 def _component(model: mujoco.MjModel, component: mujoco.mjtState) -> slice:

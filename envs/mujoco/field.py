@@ -60,6 +60,7 @@ class MujocoField:
         maze = world.maze if isinstance(world, MazeWorld) else None
         self.ruler, self.tolerance = world.ruler, min(world.tolerance[part] for part in self.parts)
         self.shape: tuple[int, int] = maze.shape if maze else (_TABLE_CELLS, _TABLE_CELLS)
+        self.wall_cells = ~maze.free if maze else None
         across = _REACHED_CELLS if self.parts[-1] == "objects" else _TABLE_CELLS
         self._margin = (_TABLE_CELLS - across) // 2
         self.cells = len(maze.free_cells) if maze else across**2
@@ -173,14 +174,24 @@ class MujocoField:
         cells = np.floor(places / _TABLE_CELL).astype(np.int64) + np.array(self.shape) // 2
         return np.clip(cells, self._margin, np.array(self.shape) - 1 - self._margin)
 
-    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
-        """One world from above, uint8 [H, W, 3], with `desired` [G] as rings; None: no goal."""
+    @property
+    def step_seconds(self) -> float:
+        """Simulated time of a step."""
+        return self.engine.dt
+
+    def place(self, index: int) -> np.ndarray:
+        """Where the agent of world `index` is, float64 [2] (m)."""
+        achieved = self.world.achieved(self.engine.moment(ids=[index]).qpos)
+        return achieved[0, self.world.places["position"]].copy()
+
+    def frame(self, index: int, desired: np.ndarray | None = None, trail: np.ndarray | None = None) -> np.ndarray:
+        """One world from above, uint8 [H, W, 3], with `desired` [G] as rings, None: no goal, and `trail` [K, 2] (m)."""
         from envs.mujoco.pictures import draw  # brings in Pillow
 
         now = self.engine.moment(ids=[index])
         asked = np.full_like(now.goal, np.nan) if desired is None else np.asarray(desired, np.float64)[None]
         goal = self._only(asked, self.parts)
-        return draw(self.world.scene(replace(now, goal=goal)))
+        return draw(self.world.scene(replace(now, goal=goal)), trail)
 
     def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> np.ndarray:
         """Where goals float64 [M, G] lie (see `goal_cells`), dots in `colours` uint8 [M, 3]: uint8 [H, W, 3]."""

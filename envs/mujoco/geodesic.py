@@ -51,16 +51,21 @@ class Geodesic:
         """float64 [M]: length of the shortest way from each of `starts` [M, 2] to its of `ends` [M, 2] (m).
 
         A place nearer to a wall than the radius, as where the ball is pressed to it, counts as the nearest that is not;
-        the difference is at most how much nearer it is. Inside of a wall there is no way: infinite.
+        the difference is at most how much nearer it is. Inside of a wall or beyond the rim there is no way: infinite.
         """
         starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
         if starts.shape != ends.shape or starts.shape[1:] != (2,):
             raise ValueError(f"geodesic: places are {list(starts.shape)} and {list(ends.shape)}, expected both [M, 2]")
         found = np.full(len(starts), np.inf)
-        fits = (self.maze.clearance(starts) > 0) & (self.maze.clearance(ends) > 0)
+        fits = self._inside(starts) & self._inside(ends)
         for ids in np.split(np.flatnonzero(fits), range(_BLOCK, int(fits.sum()), _BLOCK)):
             found[ids] = self._distances(self._pushed_out(starts[ids]), self._pushed_out(ends[ids]))
         return found
+
+    def _inside(self, places: np.ndarray) -> np.ndarray:
+        """bool [M]: is each of `places` [M, 2] in the maze and in no wall?"""
+        within = (np.abs(places) < np.array(self.maze.shape) * self.maze.size / 2).all(axis=1)
+        return within & (self.maze.clearance(places) > 0)
 
     def _distances(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         direct = np.where(self._clear(starts, ends), np.hypot(*(ends - starts).T), np.inf)

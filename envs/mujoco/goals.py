@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from copy import copy
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class GoalWorld(World):
     ruler: ClassVar[Ruler] = STRAIGHT
     task: ClassVar[tuple[str, ...]] = ("position",)
     places: Mapping[str, slice]
-    tolerance: ClassVar[Mapping[str, float]]
+    tolerance: Mapping[str, float]
 
     def __init__(self, goal: Sequence[str] | None = None, shown: Sequence[str] | None = None) -> None:
         self.parts = self.checked_parts(self.task if goal is None else goal)
@@ -48,6 +49,17 @@ class GoalWorld(World):
     @abstractmethod
     def walls(self) -> np.ndarray:
         """float64 [R, 4], rectangles (x0, y0, x1, y1) that nothing gets into (m)."""
+
+    def with_tolerance(self, metres: float) -> Self:
+        """The same world with this tolerance in all parts; ValueError for one with which anywhere is near enough."""
+        low, high = self.walls[:, :2].min(axis=0), self.walls[:, 2:].max(axis=0)
+        most = float((high - low).max()) / 4
+        if isinstance(metres, bool) or not isinstance(metres, int | float | np.number) or not 0 < metres <= most:
+            raise ValueError(f"tolerance is {metres!r}, expected metres above 0, at most {most:g}: a quarter of the "
+                             "world")  # fmt: skip
+        other = copy(self)
+        other.tolerance = dict.fromkeys(self.tolerance, float(metres))
+        return other
 
     @property
     def goal_size(self) -> int:

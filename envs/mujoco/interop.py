@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
-import mujoco
 import numpy as np
 from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
+from envs.mujoco.library import mujoco
 from envs.mujoco.state import MujocoState
 from envs.mujoco.vector_env import MujocoVectorEnv
 from envs.mujoco.worlds import MIRRORS
+
+_MAKES = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
 
 
 def from_gymnasium(envs: Sequence[gym.Env], threads: int | None = None) -> MujocoVectorEnv:
@@ -24,7 +27,8 @@ def from_gymnasium(envs: Sequence[gym.Env], threads: int | None = None) -> Mujoc
 
     ValueError, one line, for what cannot be carried over exactly.
     """
-    envs = list(envs)
+    if not isinstance(envs, Sequence):
+        raise ValueError(f"envs is a {type(envs).__name__}, expected a list of environments")
     if not envs:
         raise ValueError("the list of environments is empty, expected at least one")
     forms = [_form(env, n) for n, env in enumerate(envs)]
@@ -42,6 +46,8 @@ def from_gymnasium(envs: Sequence[gym.Env], threads: int | None = None) -> Mujoc
 
 def _form(env: gym.Env, n: int) -> tuple[str, int | None]:
     """The id and the time limit of `env`, if there is a mirror of it."""
+    if not isinstance(env, gym.Env):
+        raise ValueError(f"environment {n} is a {type(env).__name__}, expected one that gymnasium.make made")
     spec = env.spec
     if spec is None or not isinstance(env.unwrapped, MujocoEnv) or spec.id not in MIRRORS:
         called = type(env.unwrapped).__name__ if spec is None else spec.id
@@ -49,9 +55,23 @@ def _form(env: gym.Env, n: int) -> tuple[str, int | None]:
     changed = sorted(set(spec.kwargs) - {"render_mode"})
     if changed:
         raise ValueError(f"environment {n} was made with {changed[0]}, expected {spec.id} without arguments")
+    if wrapper := _foreign_wrapper(env):
+        raise ValueError(f"environment {n} is wrapped in {wrapper}, expected nothing around it but what gymnasium.make "
+                         "puts there")  # fmt: skip
     if not spec.order_enforce or not env.get_wrapper_attr("has_reset"):
         raise ValueError(f"environment {n} was not reset")
     return spec.id, spec.max_episode_steps
+
+
+def _foreign_wrapper(env: gym.Env) -> str | None:
+    """The outermost wrapper that `gymnasium.make` did not put there: what it does cannot be carried over."""
+    known = set(_MAKES)
+    while isinstance(env, gym.Wrapper):
+        if type(env) not in known:
+            return f"a second {type(env).__name__}" if type(env) in _MAKES else type(env).__name__
+        known.remove(type(env))
+        env = env.env
+    return None
 
 
 def _load(ours: MujocoVectorEnv, env: gym.Env, state: MujocoState, n: int) -> None:
@@ -72,7 +92,7 @@ def _rows(plain: Any, field: str, body: str | None) -> np.ndarray:
 def elapsed(env: gym.Env) -> int:
     """Steps since `env`'s reset, as its TimeLimit has counted them; 0 without one."""
     while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.wrappers.TimeLimit):
+        if isinstance(env, TimeLimit):
             return int(env._elapsed_steps or 0)
         env = env.env
     return 0

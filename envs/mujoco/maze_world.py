@@ -70,7 +70,7 @@ class MazeWorld(GoalWorld):
 
 def add_walls(spec: mujoco.MjSpec, maze: Maze, height: float, condim: int) -> None:
     """Add the maze's walls to a model, boxes on the ground; condim: MuJoCo's, 1 for contacts without friction."""
-    import mujoco
+    from envs.mujoco.library import mujoco
 
     for x0, y0, x1, y1 in maze.walls:
         spec.worldbody.add_geom(

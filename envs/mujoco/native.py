@@ -13,10 +13,11 @@ import weakref
 from functools import cache
 from pathlib import Path
 
-import mujoco
 import numba as nb
 import numpy as np
 from numba import types
+
+from envs.mujoco.library import mujoco
 
 STEP, FORWARD = 0, 1
 """Tasks: STEP runs `frame_skip` substeps, FORWARD derives all else from a state that was just written (mj_forward)."""

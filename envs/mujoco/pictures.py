@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 FLOOR, WALL, AGENT = (236, 236, 240), (84, 90, 108), (214, 72, 52)
-TRAIL = (240, 150, 132)
+LIMB, TRAIL = (158, 46, 34), (240, 150, 132)
 THINGS = ((46, 120, 214), (46, 158, 92))
 """Colours of blocks, the first and the second."""
+_EDGE = (255, 255, 255)  # around goals: they are seen on what has their own colour
 
 _LONGEST = 480  # pixels
 _FINER = 3  # drawn so much larger, then made smaller: smooth edges
@@ -47,6 +48,14 @@ class Scene:
     things: Sequence[Disc | Polygon] = field(default_factory=tuple)
 
 
+def capsule(one: np.ndarray, other: np.ndarray, radius: float, colour: tuple[int, int, int]) -> list[Disc | Polygon]:
+    """All within `radius` (m) of the line between two places, float [2] each."""
+    way = other - one
+    aside = radius * np.array([-way[1], way[0]]) / max(float(np.hypot(*way)), 1e-9)
+    ends = [Disc((float(x), float(y)), radius, colour) for x, y in (one, other)]
+    return [Polygon(np.array([one + aside, other + aside, other - aside, one - aside]), colour), *ends]
+
+
 def goal_ring(place: np.ndarray, tolerance: float, colour: tuple[int, int, int]) -> list[Disc]:
     """A goal at `place` float [2] (m); nothing where it is NaN."""
     return [] if np.isnan(place).any() else [Disc((float(place[0]), float(place[1])), tolerance, colour, ring=True)]
@@ -76,10 +85,12 @@ def draw(scene: Scene, trail: np.ndarray | None = None) -> np.ndarray:
         else:
             (x, y), radius = spots(np.array(thing.centre))[0], thing.radius * fine
             box = (x - radius, y - radius, x + radius, y + radius)
-            if thing.ring:
-                pen.ellipse(box, outline=thing.colour, width=2 * _FINER)
-                dot = 2 * _FINER
-                pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=thing.colour)
-            else:
+            if not thing.ring:
                 pen.ellipse(box, fill=thing.colour)
+                continue
+            far = radius + _FINER
+            pen.ellipse((x - far, y - far, x + far, y + far), outline=_EDGE, width=4 * _FINER)
+            pen.ellipse(box, outline=thing.colour, width=2 * _FINER)
+            for dot, colour in ((3 * _FINER, _EDGE), (2 * _FINER, thing.colour)):
+                pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
     return np.asarray(image.resize(size, Image.Resampling.BOX)).copy()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes.util
+import difflib
 import os
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 
-import mujoco
 import numpy as np
 
+from envs.mujoco.library import mujoco
 from envs.mujoco.world import World
 
 SIZE = (400, 300)
@@ -18,7 +20,9 @@ SIZE = (400, 300)
 TRACKING = "track"
 """The camera of a model that is used, if there is one; else MuJoCo's free one."""
 
-_OFF = ("disable", "disabled", "off", "false", "0")
+_MODULES = ("egl", "osmesa", "glfw", "cgl")
+_OFF = ("off", "disable", "disabled", "false", "0")
+_broken: dict[str, str] = {}  # of these, why: where MuJoCo has failed once, a second try can end the process
 
 
 @cache  # making one takes a second, and all stay: freeing one spoils the pictures of the others
@@ -40,9 +44,7 @@ class Painter:
     def __init__(self, model: mujoco.MjModel) -> None:
         self.model, self.data = model, mujoco.MjData(model)
         model.vis.quality.shadowsize = 0  # no shadows: they take most of the time of a picture
-        self._gl = _context()
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        self._gl, self._context = _contexts(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._scene = mujoco.MjvScene(model, maxgeom=1000)
         self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
@@ -67,13 +69,26 @@ class Painter:
         return picture[::-1].copy()
 
 
+def wanted_opengl() -> str:
+    """What MUJOCO_GL says, in small letters, "" where it says nothing; ValueError for a name that means nothing."""
+    wanted = os.environ.get("MUJOCO_GL", "").lower().strip()
+    known = (*_MODULES, *_OFF)
+    if wanted and wanted not in known:
+        nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.0)[0]
+        raise ValueError(f"MUJOCO_GL is {wanted!r}, expected {', '.join(_MODULES)} or off; nearest is {nearest!r}")
+    return wanted
+
+
 @cache
 def _backend() -> str:
     """The name of a module of mujoco's that gives an OpenGL context."""
-    wanted = os.environ.get("MUJOCO_GL", "").lower().strip()
+    try:
+        wanted = wanted_opengl()
+    except ValueError as error:
+        raise NotImplementedError(f"pictures of this world are drawn by OpenGL: {error}") from None
     if wanted in _OFF:
         raise NotImplementedError(f"MUJOCO_GL={wanted}: pictures of this world are drawn by OpenGL, which is off")
-    if wanted in ("egl", "osmesa", "glfw", "cgl"):
+    if wanted:
         return wanted
     if sys.platform != "linux":
         return "cgl" if sys.platform == "darwin" else "glfw"
@@ -83,11 +98,19 @@ def _backend() -> str:
     raise NotImplementedError("pictures of this world need OpenGL, expected EGL or OSMesa (Debian: libegl1)")
 
 
-def _context():  # type: ignore[no-untyped-def]  # each module has a class of its own
+def _contexts(model: mujoco.MjModel):  # type: ignore[no-untyped-def]  # each module has a class of its own
+    """OpenGL's context, made current, and MuJoCo's in it: only the second shows whether the first one works."""
     name = _backend()
-    try:
-        return import_module(f"mujoco.{name}").GLContext(*SIZE)
-    except Exception as error:  # whatever a driver that is not there raises: there are a dozen kinds
-        words = (str(error).splitlines() or [""])[0][:120]
-        raise NotImplementedError(f"pictures of this world need OpenGL, and {name} does not work here: "
-                                  f"{type(error).__name__} {words}".rstrip()) from None  # fmt: skip
+    if name not in _broken:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # GLFW warns of every call that fails
+                context = import_module(f"mujoco.{name}").GLContext(*SIZE)
+                context.make_current()
+                if name == "glfw" and not import_module("glfw").get_current_context():
+                    raise RuntimeError("it opened no window (is there a display?)")
+            return context, mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except Exception as error:  # whatever a driver that is not there raises: there are a dozen kinds
+            words = (str(error).splitlines() or [""])[0][:120]
+            _broken[name] = f"{type(error).__name__} {words}".rstrip()
+    raise NotImplementedError(f"pictures of this world need OpenGL, and {name} does not work here: {_broken[name]}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from envs.mujoco.goals import GoalWorld
-from envs.mujoco.state import MujocoState
 from envs.mujoco.vector_env import MujocoVectorEnv
 from envs.mujoco.world import World, watching
 from envs.mujoco.worlds import world as world_of
@@ -123,7 +121,7 @@ class MujocoWorld:
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `state_dict`."""
-        self.env.restore(MujocoState(*(np.asarray(state[field.name]) for field in fields(MujocoState))))
+        self.env.load(state)
 
     def _rows(self) -> np.ndarray:
         """What is now, float32 [N, W]."""

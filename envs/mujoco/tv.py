@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from gymnasium import spaces
 
+from envs.mujoco.actions import checked_actions
 from envs.mujoco.draws import Draws
 from envs.mujoco.maze import Maze
 from envs.mujoco.maze_world import MazeWorld
@@ -100,7 +101,7 @@ class NoisyTV:
         truncated_out: np.ndarray,
     ) -> None:
         """Step all worlds with action float32 [N, A], A one more than the world's where there is a PRESS."""
-        taken, pressed = self._parts(np.asarray(action))
+        taken, pressed = self._parts(action)
         self.world.step(taken, self._next_inner, self._inner, reward_out, terminated_out, truncated_out)
         if self.spec.trigger == "every-step":
             self._change(np.arange(self.num_envs))
@@ -183,14 +184,13 @@ class NoisyTV:
         """What the physics gets, and who presses: bool [N]."""
         if self.press_action is None:
             return action, np.zeros(self.num_envs, bool)
-        if action.shape != (self.num_envs, self.press_action + 1):
-            raise ValueError(f"actions are {action.dtype} {list(action.shape)}, expected floats "
-                             f"{[self.num_envs, self.press_action + 1]}")  # fmt: skip
+        action = checked_actions(action, self.press_action + 1, self.env.state.steps)
         press = action[:, self.press_action]
         if not np.isfinite(press).all():
             n = int((~np.isfinite(press)).argmax())
-            raise ValueError(f"environment {n}: PRESS, action[{self.press_action}], is {press[n]}, expected a finite "
-                             "number")  # fmt: skip
+            step = self.env.state.steps[n] + 1
+            raise ValueError(f"environment {n}, step {step}: PRESS, action[{self.press_action}], is {press[n]}, "
+                             "expected a finite number")  # fmt: skip
         return action[:, : self.press_action], press > PRESS_ABOVE
 
     def _begin(self, ids: np.ndarray) -> None:

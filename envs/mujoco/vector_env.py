@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.mujoco.actions import checked_actions
 from envs.mujoco.engine import MujocoEngine
 from envs.mujoco.goals import GoalWorld
 from envs.mujoco.state import MujocoState
@@ -59,11 +60,11 @@ class MujocoVectorEnv(VectorEnv):
 
     `world`: an id or a `World`. `max_steps`: by default the world's own. `autoreset_mode`: Gymnasium's three; with
     `DISABLED` reset by `reset(options={"reset_mask": bool [N]})`. `dtype`: of the observations. `threads`: of MuJoCo's
-    pool; by default as many as numba uses.
-
+    pool; by default as many as numba uses. `render_mode`: None or "rgb_array". `tolerance`: metres, of all parts of a
+    goal; by default the world's own.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as in gymnasium)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (as in gymnasium)
 
     def __init__(
         self,
@@ -73,16 +74,24 @@ class MujocoVectorEnv(VectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         dtype: Any = np.float64,
         threads: int | None = None,
+        render_mode: str | None = None,
+        tolerance: float | None = None,
     ) -> None:
         self.world = world if isinstance(world, World) else world_of(world)
+        if tolerance is not None:
+            self.world = self._goals().with_tolerance(tolerance)
         self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
+        self.render_mode = render_mode
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}, expected np.float64 or np.float32")
         self.dtype = np.dtype(dtype)
         self.max_steps = checked_count("max_steps", self.world.max_steps if max_steps is None else max_steps)
         self.engine = MujocoEngine(self.world, num_envs, threads)
         self.num_envs = self.engine.num_envs
+        fps = round(1 / self.engine.dt)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode, "render_fps": fps}
         self._ready = False
         self._losses = Losses()
 
@@ -172,6 +181,12 @@ class MujocoVectorEnv(VectorEnv):
         if ids is None:
             self._ready = True
 
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from `MujocoState.arrays` of as many environments of the same world."""
+        self._require_open()
+        self.state.load(arrays)
+        self._ready = True
+
     def observe(self, ids: Any = None) -> np.ndarray:
         """The observation of environments `ids` (None: all) as they are, as after a `restore`."""
         moment = self.engine.moment(ids=slice(None) if ids is None else ids)
@@ -219,6 +234,15 @@ class MujocoVectorEnv(VectorEnv):
 
         return painter(type(self.world)).draw(now.qpos[0], now.qvel[0])
 
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """A picture of every environment, see `frame`; None without a `render_mode`."""
+        self._require_open()
+        if self.render_mode is None:
+            return None
+        if not self._ready:
+            raise gym.error.ResetNeeded("render() was called before reset()")
+        return tuple(self.frame(n) for n in range(self.num_envs))
+
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):
             raise ValueError(f"{type(self.world).__name__} has no goals, expected a world that has")
@@ -230,10 +254,7 @@ class MujocoVectorEnv(VectorEnv):
 
     def _checked_actions(self, actions: Any, ignored: np.ndarray) -> np.ndarray:
         """`actions` as floats [N, nu]; ValueError naming the first environment that would step by no number."""
-        array = np.asarray(actions)
-        shape = (self.num_envs, self.engine.model.nu)
-        if array.shape != shape or array.dtype.kind not in "fiu":
-            raise ValueError(f"actions are {array.dtype} {list(array.shape)}, expected floats {list(shape)}")
+        array = checked_actions(actions, self.engine.model.nu, self.state.steps)
         if array.dtype not in DTYPES:
             array = array.astype(np.float64)
         finite = np.isfinite(array)

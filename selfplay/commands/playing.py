@@ -59,8 +59,15 @@ def evaluate(
 @ENV_KWARGS
 @click.option("--episodes", type=AT_LEAST_1, default=3, show_default=True, help="Episodes, or rounds of the game.")
 @click.option("--seed", type=SEED, default=1_000_000, show_default=True, help="Seed of the levels and the players.")
-@click.option("--longest", type=AT_LEAST_1, default=1000, show_default=True, help="Steps of an episode that are shown.")
-@click.option("--fps", type=click.FloatRange(1, 60), default=8.0, show_default=True, help="Frames a second.")
+@click.option(
+    "--longest", type=AT_LEAST_1, default=1000, show_default=True, help="Steps of an episode or a turn that are shown."
+)
+@click.option(
+    "--fps", type=click.FloatRange(1, 60), help="Frames a second.  [default: 8; of MuJoCo's worlds in real time]"
+)
+@click.option(
+    "--stride", type=AT_LEAST_1, help="Steps from frame to frame.  [default: 1; of MuJoCo's worlds as fps wants]"
+)
 @DETERMINISTIC
 @click.option("--out", type=click.Path(path_type=Path), help="A .gif or .mp4.  [default: RUN/watch.gif]")
 def watch(
@@ -70,7 +77,8 @@ def watch(
     episodes: int,
     seed: int,
     longest: int,
-    fps: float,
+    fps: float | None,
+    stride: int | None,
     deterministic: bool,
     out: Path | None,
 ) -> None:
@@ -83,6 +91,7 @@ def watch(
 
     click.echo(
         run_watch(
-            run, out, env, episodes=episodes, seed=seed, longest=longest, fps=fps, deterministic=deterministic,
+            run, out, env, episodes=episodes, seed=seed, longest=longest, fps=fps, stride=stride,
+            deterministic=deterministic,
         )
     )  # fmt: skip

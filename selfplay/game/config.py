@@ -85,6 +85,10 @@ class MujocoGameConfig(GameConfig):
         "as in target_share, is what it is whatever is said here",
     )
 
+    tolerance: float | None = Field(
+        None, gt=0, description="how near a goal counts as reached, metres, also the task's; unset: the world's own"
+    )
+
     @field_validator("t_max")
     @classmethod
     def _enough_steps(cls, t_max: int) -> int:

@@ -88,6 +88,10 @@ class CurriculumField(PlayingField, Protocol):
         """(W, H) of the plane that goals are drawn on."""
 
     @property
+    def wall_cells(self) -> np.ndarray | None:
+        """bool [W, H]: the walls of that plane; None where there are none, or others in every level."""
+
+    @property
     def y_up(self) -> bool:
         """Whether y grows upwards in pictures of the worlds."""
 
@@ -109,8 +113,15 @@ class CurriculumField(PlayingField, Protocol):
     def goal_cells(self, goals: np.ndarray) -> np.ndarray:
         """Where goals [M, G] lie on the plane: int64 [M, 2]."""
 
-    def frame(self, index: int, desired: np.ndarray | None = None) -> np.ndarray:
-        """A picture of one world, uint8 [H, W, 3]; `desired` [G] is marked where the field can."""
+    @property
+    def step_seconds(self) -> float | None:
+        """Simulated time of a step; None where steps have no length."""
+
+    def place(self, index: int) -> np.ndarray | None:
+        """Where the agent of one world is, float [2], for a trail; None where pictures show none."""
+
+    def frame(self, index: int, desired: np.ndarray | None = None, trail: np.ndarray | None = None) -> np.ndarray:
+        """A picture of one world, uint8 [H, W, 3]; `desired` [G] and `trail` [K, 2] are marked where the field can."""
 
     def goal_picture(self, goals: np.ndarray, colours: np.ndarray) -> np.ndarray | None:
         """Goals [M, G] in the plane, in `colours` uint8 [M, 3]; None where they are cells: a map says it better."""

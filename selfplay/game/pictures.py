@@ -2,60 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from matplotlib import colormaps
 
 from selfplay.game.field import CurriculumField
-from selfplay.game.rounds import Game
+from selfplay.game.rounds import Round
 from selfplay.game.turn import Turn
-from selfplay.pictures import BLUE, heatmap, titled
+from selfplay.pictures import BLUE, HOLD, heatmap, titled
 
 _ALICE, _BOB = (214, 96, 77), BLUE
-_HOLD = 6  # frames that the start and the end of a turn stay
 
 
-class _Film:
-    """Frames of one world of a field, with a title bar; of a turn some `longest`, evenly apart, and the last."""
+def round_frames(
+    field: CurriculumField,
+    played: Round,
+    index: int = 0,
+    *,
+    longest: int = 100_000,
+    stride: int = 1,
+    hold: int = HOLD,
+    most: int | None = None,
+) -> Iterator[np.ndarray]:
+    """A round `played` in `field`, as it was in world `index`: Alice's turn, then Bob's. Frames uint8 [H, W, 3].
 
-    def __init__(self, field: CurriculumField, index: int, longest: int):
-        self.field, self.index, self.longest = field, index, longest
-        self.frames: list[np.ndarray] = []
-
-    def show(self, text: str, colour: tuple[int, int, int], hold: bool, desired: np.ndarray | None) -> None:
-        frame = titled(self.field.frame(self.index, desired), text, colour)
-        self.frames += [frame] * (_HOLD if hold else 1)
+    longest: steps of a turn that are shown.  stride: steps from frame to frame; the start and the end of a turn stay
+    for `hold` frames.  most: about how many frames there may be of a turn, with a larger stride where need be.
+    """
 
     def replay(
-        self, name: str, colour: tuple[int, int, int], before: object, turn: Turn, end: str,
-        desired: np.ndarray | None = None,
-    ) -> None:  # fmt: skip
-        """Play the turn's actions again from snapshot `before`; `end` is said on the last frame.
+        name: str, colour: tuple[int, int, int], before: object, turn: Turn, end: str, desired: np.ndarray | None
+    ) -> Iterator[np.ndarray]:
+        """The turn's actions again from snapshot `before`, with the way the agent came; `end` is said at the end.
 
         desired: the goal [G] that is marked, None: none.
         """
-        steps = int(turn.steps[self.index])
-        stride = max(1, -(-steps // self.longest))
-        self.field.restore(before, np.arange(self.field.num_envs))
-        self.show(f"{name}: start" if steps else f"{name}: 0 steps, {end}", colour, True, desired)
-        for t in range(steps):
-            self.field.step(turn.given[t], np.array([self.index]))
-            last = t == steps - 1
-            if last or (t + 1) % stride == 0:
-                self.show(f"{name} {t + 1}" + (f", {end}" if last else ""), colour, last, desired)
+        trail: list[np.ndarray] = []
 
+        def show(text: str, times: int) -> list[np.ndarray]:
+            way = np.array(trail) if trail else None
+            return [titled(field.frame(index, desired, way), text, colour)] * times
 
-def round_frames(game: Game[CurriculumField], index: int = 0, longest: int = 100_000) -> list[np.ndarray]:
-    """Plays one round and shows it in world `index`: Alice's turn, then Bob's. Frames uint8 [H, W, 3].
+        def note() -> None:
+            if (place := field.place(index)) is not None:
+                trail.append(place)
 
-    longest: about how many frames of a turn.
-    """
-    played, film = game.play(), _Film(game.field, index, longest)
-    proposed = bool(played.outcome.proposed[index])
-    film.replay("Alice", _ALICE, played.before_alice, played.alice_turn, "hands over" if proposed else "no goal")
+        steps = int(turn.steps[index])
+        shown = min(steps, longest)
+        apart = max(stride, -(-shown // most) if most else 1)
+        field.restore(before, np.arange(field.num_envs))
+        note()
+        yield from show(f"{name}: start" if steps else f"{name}: 0 steps, {end}", hold)
+        for t in range(shown):
+            field.step(turn.given[t], np.array([index]))
+            note()
+            if t == shown - 1:
+                yield from show(f"{name} {t + 1}, {end if shown == steps else 'goes on'}", hold)
+            elif (t + 1) % apart == 0:
+                yield from show(f"{name} {t + 1}", 1)
+
+    outcome = played.outcome
+    proposed = bool(outcome.proposed[index])
+    handed = "hands over" if proposed else "no goal"
+    yield from replay("Alice", _ALICE, played.before_alice, played.alice_turn, handed, None)
     if proposed:
-        end = "solved" if played.outcome.solved[index] else "failed"
-        film.replay("Bob", _BOB, played.before_bob, played.bob_turn, end, played.desired[index])
-    return film.frames
+        end = "solved" if outcome.solved[index] else "failed"
+        yield from replay("Bob", _BOB, played.before_bob, played.bob_turn, end, played.desired[index])
 
 
 def outcome_colours(share: np.ndarray) -> np.ndarray:
@@ -68,11 +81,13 @@ def outcome_colours(share: np.ndarray) -> np.ndarray:
     return colours
 
 
-def goal_heatmap(goals: np.ndarray, shape: tuple[int, int], y_up: bool, pixels: int = 24) -> np.ndarray:
+def goal_heatmap(
+    goals: np.ndarray, shape: tuple[int, int], y_up: bool, walls: np.ndarray | None = None, pixels: int = 24
+) -> np.ndarray:
     """Where goals lie, as an RGB picture uint8 [H·pixels, W·pixels, 3]: dark is rare, yellow is the most visited cell.
 
-    goals: int [M, 2], x and y of each goal; shape: (W, H); y_up: whether y grows upwards.
+    goals: int [M, 2], x and y of each goal; shape: (W, H); y_up: whether y grows upwards; walls: see `heatmap`.
     """
     counts = np.zeros(shape)
     np.add.at(counts, (goals[:, 0], goals[:, 1]), 1)
-    return heatmap(counts, pixels, y_up=y_up)
+    return heatmap(counts, pixels, walls, y_up)

@@ -83,8 +83,8 @@ class Game(Generic[F]):
         self._alice = TurnPlayer(alice, field, config.alice_limit, config.stop)
         self._bob = TurnPlayer(bob, field, config.t_max)
 
-    def play(self) -> Round:
-        """Play one round on fresh levels.
+    def play(self, deterministic: bool = False) -> Round:
+        """Play one round on fresh levels. deterministic: both do what is likeliest instead of drawing.
 
         Where the world breaks down under Alice (`Turn.lost`) there is no goal: she did not say STOP, Bob does not play,
         nobody is paid. Where it does under Bob the round is void (`selfplay.game.payoffs`). No decision led there, so
@@ -97,7 +97,9 @@ class Game(Generic[F]):
         before_alice, start = field.snapshot(), field.achieved()
         limits = np.full(n, config.alice_limit)
         rival = None if self._past is None else (self._past.draw(), ~self._present)
-        alice = self._alice.play(np.ones(n, bool), start, limits, check_goal=False, rival=rival)
+        alice = self._alice.play(
+            np.ones(n, bool), start, limits, check_goal=False, deterministic=deterministic, rival=rival
+        )
         own = alice if rival is None else alice.only(self._present)
         end = field.achieved()
         proposed = (alice.stopped if config.stop else np.ones(n, bool)) & ~alice.died & ~alice.lost
@@ -107,7 +109,7 @@ class Game(Generic[F]):
         else:
             before_bob, desired = field.snapshot(), start
         limits = np.where(proposed, config.t_max - alice.steps, 0)
-        bob = self._bob.play(proposed, desired, limits, check_goal=True)
+        bob = self._bob.play(proposed, desired, limits, check_goal=True, deterministic=deterministic)
         outcome = Outcome(alice.steps, proposed, bob.solved, bob.steps, limits, bob.lost)
         alice_payoff, bob_payoff = PAYOFFS[config.payoff](outcome, config.payoff_scale)
         demonstration = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from envs.grid.engine import GridEngine
 from envs.grid.world import GridWorld
-from envs.mujoco.rollout_world import MujocoWorld
-from envs.mujoco.vector_env import MujocoVectorEnv
 from selfplay.core.collect import World
+
+if TYPE_CHECKING:
+    from envs.mujoco.rollout_world import MujocoWorld
 
 
 class Camera(Protocol):
@@ -32,6 +33,8 @@ def camera(world: World) -> Camera:
         raise NotImplementedError("this world has no pictures")
     if isinstance(world, GridWorld):
         return GridCamera(world)
+    from envs.mujoco.rollout_world import MujocoWorld  # brings in mujoco, which grids have no use for
+
     if isinstance(world, MujocoWorld):
         return MujocoCamera(world)
     return FrameCamera(world)
@@ -66,6 +69,8 @@ class MujocoCamera:
     """The same with physics. The world must have goals, or nothing draws it."""
 
     def __init__(self, world: MujocoWorld) -> None:
+        from envs.mujoco.vector_env import MujocoVectorEnv
+
         self._env = world.env
         self._twin = MujocoVectorEnv(world.env.world, world.num_envs, dtype=np.float32, threads=1)
 

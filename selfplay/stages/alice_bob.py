@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,11 @@ from selfplay.game.pictures import goal_heatmap, outcome_colours, round_frames
 from selfplay.game.rounds import Game, Round, play_target
 from selfplay.game.scores import goal_scores, pace_name, task_scores, undoing, way_back
 from selfplay.game.turn import TurnPlayer
+from selfplay.pictures import HOLD
 from selfplay.rewards.streams import make_streams, surroundings
 from selfplay.rewards.task import TaskReward
 from selfplay.stages.alice_bob_charts import charts
-from selfplay.stages.alice_bob_settings import AliceBobConfig
+from selfplay.stages.alice_bob_settings import AliceBobConfig, check_together
 from selfplay.stages.base import Report, prefixed, under
 
 _RECENT, _COVERING = 50, 10  # rounds whose goals are kept for pictures, and those in which ways are counted
@@ -55,7 +56,7 @@ class AliceBob:
                 f"game.target_share: {config.game.target_share} of {config.num_envs} worlds leaves "
                 f"{targets} for the target task and {players} for the game; both need at least one"
             )
-        _check(config)
+        check_together(config)
         seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(8)]
         self.field = make_field(players, seeds[0])
         sees, moves = self.field.observation_space, self.field.action_space
@@ -211,10 +212,10 @@ class AliceBob:
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """Where Alice's recent goals lie, and one round frame by frame."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {
-            "curriculum/episode": self._round(self._eval_seed + self.rounds, self._eval_seed, _SHOWN)
+            "curriculum/episode": list(round_frames(*self._round(self._eval_seed + self.rounds, False), most=_SHOWN))
         }
         goals = np.concatenate(self._goals)[:, :2] if self._goals else np.zeros((0, 2), np.int64)
-        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape, self.field.y_up)
+        pictures["curriculum/goals"] = goal_heatmap(goals, self.field.shape, self.field.y_up, self.field.wall_cells)
         if self._asked:
             asked = np.concatenate(self._asked)
             picture = self.field.goal_picture(asked[:, :-1], outcome_colours(asked[:, -1]))
@@ -222,14 +223,22 @@ class AliceBob:
                 pictures["curriculum/outcomes"] = picture
         return pictures
 
-    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
-        """One round frame by frame; both draw their actions, and a round is never longer than `game.t_max`."""
-        return self._round(seed, seed, self.config.game.t_max)
+    @property
+    def step_seconds(self) -> float | None:
+        """Of MuJoCo's worlds."""
+        return self.field.step_seconds
 
-    def _round(self, field_seed: int, seed: int, longest: int) -> list[np.ndarray]:
-        field = self.make_field(1, field_seed)
+    def film(
+        self, seed: int, longest: int, deterministic: bool, stride: int = 1, hold: int = HOLD
+    ) -> Iterator[np.ndarray]:
+        """One round frame by frame, at most `longest` steps of each turn."""
+        return round_frames(*self._round(seed, deterministic), longest=longest, stride=stride, hold=hold)
+
+    def _round(self, seed: int, deterministic: bool) -> tuple[CurriculumField, Round]:
+        """A round of one fresh world, and where it was played."""
+        field = self.make_field(1, seed)
         with self.alice.aside(seed), self.bob.aside(seed):
-            return round_frames(Game(field, self.alice, self.bob, self.config.game), longest=longest)
+            return field, Game(field, self.alice, self.bob, self.config.game).play(deterministic)
 
     def headline(self) -> dict[str, str]:
         """Solved share and how hard the goals are."""
@@ -286,16 +295,3 @@ class AliceBob:
 def _stop_chance(config: AliceBobConfig) -> float:
     """Of STOP before anything is learnt; where actions are chosen from a list it is one of them, and as likely."""
     return config.game.stop_chance if isinstance(config.game, MujocoGameConfig) else 0.5
-
-
-def _check(config: AliceBobConfig) -> None:
-    """ValueError for settings that are fine one by one and cannot work together."""
-    game, bob = config.game, config.bob
-    if game.clone_weight > 0 and bob.memory != "none":
-        raise ValueError(f'bob.memory: "{bob.memory}" cannot clone single steps; set game.clone=0, or bob.memory=none')
-    if game.clone_weight > 0 and bob.normalise_advantage and bob.normalise_over == "minibatch":
-        raise ValueError('bob.normalise_over: cloning needs "batch" (or game.clone=0), got "minibatch"')
-    if not game.stop and game.alice_limit >= game.t_max:
-        raise ValueError(
-            f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
-        )

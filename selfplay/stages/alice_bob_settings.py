@@ -63,5 +63,20 @@ class MujocoAliceBobConfig(AliceBobConfig):
     @model_validator(mode="after")
     def _no_channels(self) -> MujocoAliceBobConfig:
         if privileged := sorted(privileged_channels(self.rewards, self.bonus)):
-            raise ValueError(f"bonus: MuJoCo worlds have no channel {privileged[0]!r}, expected reads or keys = obs")
+            raise ValueError(
+                f"bonus: self-play shows bonuses only obs, not {privileged[0]!r}, expected reads or keys = obs"
+            )
         return self
+
+
+def check_together(config: AliceBobConfig) -> None:
+    """ValueError for settings that are fine one by one and cannot work together."""
+    game, bob = config.game, config.bob
+    if game.clone_weight > 0 and bob.memory != "none":
+        raise ValueError(f'bob.memory: "{bob.memory}" cannot clone single steps; set game.clone=0, or bob.memory=none')
+    if game.clone_weight > 0 and bob.normalise_advantage and bob.normalise_over == "minibatch":
+        raise ValueError('bob.normalise_over: cloning needs "batch" (or game.clone=0), got "minibatch"')
+    if not game.stop and game.alice_limit >= game.t_max:
+        raise ValueError(
+            f"game.alice_steps: {game.alice_limit} of t_max {game.t_max} leaves Bob no step (expected fewer)"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from selfplay.board import Layout
+from selfplay.pictures import HOLD
 
 
 @dataclass
@@ -47,10 +49,17 @@ class Stage(Protocol):
     def pictures(self) -> dict[str, np.ndarray | list[np.ndarray]]:
         """TensorBoard tag to a picture uint8 [H, W, 3], or to the frames of a moving one."""
 
-    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
-        """An episode or a round frame by frame, uint8 [H, W, 3], of an episode at most `longest` steps.
+    @property
+    def step_seconds(self) -> float | None:
+        """Simulated time of a step; None where steps have no length."""
 
-        NotImplementedError, with the reason, in worlds without pictures.
+    def film(
+        self, seed: int, longest: int, deterministic: bool, stride: int = 1, hold: int = HOLD
+    ) -> Iterator[np.ndarray]:
+        """An episode or a round frame by frame, uint8 [H, W, 3], of an episode or a turn at most `longest` steps.
+
+        Of every `stride`-th step there is one; starts and ends stay for `hold` frames. NotImplementedError, with the
+        reason, in worlds without pictures.
         """
 
     def headline(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from selfplay.core.transitions import Transitions
 from selfplay.errors import warn
 from selfplay.measures.states import LEVELS, episode_state_coverage
 from selfplay.measures.tv import attention, bonus_at_tv
-from selfplay.pictures import LONGEST, episode_frames, heatmap
+from selfplay.pictures import HOLD, LONGEST, episode_frames, heatmap
 from selfplay.rewards.catalogue import TAUGHT
 from selfplay.rewards.classifier import GoalClassifier
 from selfplay.rewards.examples import examples_of
@@ -224,7 +225,7 @@ class PPOStage:
         """One episode frame by frame, and which cells were visited since the last picture."""
         pictures: dict[str, np.ndarray | list[np.ndarray]] = {}
         try:
-            pictures["rollout/episode"] = self.film(self._eval_seed, LONGEST, False)
+            pictures["rollout/episode"] = list(self.film(self._eval_seed, LONGEST, False))
         except NotImplementedError as error:
             if not self._told_blank:
                 warn(f"episodes are not drawn: {error}")
@@ -234,13 +235,21 @@ class PPOStage:
             self._visits[:] = 0
         return pictures
 
-    def film(self, seed: int, longest: int, deterministic: bool) -> list[np.ndarray]:
+    @property
+    def step_seconds(self) -> float | None:
+        """Of MuJoCo's worlds."""
+        physics = getattr(self.world, "env", None)
+        return None if physics is None else physics.engine.dt
+
+    def film(
+        self, seed: int, longest: int, deterministic: bool, stride: int = 1, hold: int = HOLD
+    ) -> Iterator[np.ndarray]:
         """One episode frame by frame, at most `longest` steps of it."""
         world = self.make_world(1, self.world_seed, False)
         if not hasattr(world, "frame"):
             raise NotImplementedError("this world has no pictures")
         with self.learner.aside(seed):
-            return episode_frames(self.learner, world, seed, longest, deterministic)
+            yield from episode_frames(self.learner, world, seed, longest, deterministic, stride, hold)
 
     def fresh_worlds(self, count: int) -> World:
         """`count` worlds of the run's level, as evaluations play in: beside the training and without its channels."""

@@ -69,6 +69,12 @@ def test_a_different_run_is_refused(tmp_path, config, threads, message):
         assert run.record()["config"]["settings"]["ppo"]["clip"] == 0.2
 
 
+def test_a_setting_that_is_new_and_unset_takes_an_older_run_up(tmp_path):
+    with RunDir(tmp_path) as run:
+        run.start(CONFIG, threads=2)
+        assert run.start(changed(extra=None), threads=2)
+
+
 def test_other_versions_give_a_warning(tmp_path, capsys):
     with RunDir(tmp_path) as run:
         run.start(CONFIG, threads=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
     import mujoco
 
     from envs.mujoco.draws import Draws
+    from envs.mujoco.pictures import Scene
 
 
 class AntMazeU(MazeWorld):
     """Gymnasium's ant, with legs of about 1.1 m, in a U of 4 m cells, after Duan et al. (arXiv 1604.06778).
 
-    Torques at hip and ankle of four legs. A step is .05 s.
+    Torques at hip and ankle of four legs. Walls are 10 m high. A step is .05 s.
 
     ## Observation Space
 
@@ -45,17 +48,41 @@ class AntMazeU(MazeWorld):
 
     mission = "walk to the goal on four legs"
     frame_skip, max_steps = 5, 700
-    layout, cell, wall_height = "U", 4.0, 1.0
+    layout, cell = "U", 4.0
+    wall_height = 10.0  # Gymnasium's ant leaps 6 m high at full throttle
     radius, room = 0.25, 1.2
     tolerance = {"position": 0.5}  # noqa: RUF012
 
     def model(self) -> mujoco.MjModel:
-        import mujoco
+        from envs.mujoco.library import mujoco
 
         spec = mujoco.MjSpec.from_file(str(asset(Ant.xml)))
         spec.nuserdata = self.goal_size
         add_walls(spec, self.maze, self.wall_height, condim=3)
         return spec.compile()
+
+    @cached_property
+    def _drawn(self) -> mujoco.MjData:
+        """What pictures reckon the legs by."""
+        from envs.mujoco.library import mujoco
+
+        return mujoco.MjData(self.model())
+
+    def scene(self, now: Moment) -> Scene:
+        from envs.mujoco.library import mujoco
+        from envs.mujoco.pictures import LIMB, Disc, Polygon, capsule  # brings in Pillow
+
+        data = self._drawn
+        model = data.model
+        data.qpos[:] = now.qpos[0]
+        mujoco.mj_kinematics(model, data)
+        legs: list[Disc | Polygon] = []
+        for geom in np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_CAPSULE):
+            radius, half = model.geom_size[geom, :2]
+            middle, along = data.geom_xpos[geom, :2], half * data.geom_xmat[geom].reshape(3, 3)[:2, 2]
+            legs += capsule(middle - along, middle + along, float(radius), LIMB)
+        whole = super().scene(now)
+        return replace(whole, things=[*legs, *whole.things])
 
     def see(self, now: Moment) -> np.ndarray:
         return np.hstack([now.qpos, now.qvel])

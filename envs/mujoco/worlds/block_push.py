@@ -66,7 +66,7 @@ class BlockPush(GoalWorld):
         super().__init__(goal, shown)
 
     def model(self) -> mujoco.MjModel:
-        import mujoco
+        from envs.mujoco.library import mujoco
 
         spec = plane_spec(self.goal_size)
         box, thick = mujoco.mjtGeom.mjGEOM_BOX, 0.25
@@ -127,13 +127,15 @@ class BlockPush(GoalWorld):
         edge, square = self.table + _RIM, np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * self.half
         goals = now.goal[0].reshape(-1, 2)
         things: list[Disc | Polygon] = []
+        rings: list[Disc] = []  # above all else: a block must not hide where it is to go
         for (x, y, angle), goal, colour in zip(self._blocks(now.qpos)[0], goals[1:], THINGS, strict=False):
             turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-            things += [Polygon(square @ turn + (x, y), colour), *goal_ring(goal, self.tolerance["objects"], colour)]
+            things.append(Polygon(square @ turn + (x, y), colour))
+            rings += goal_ring(goal, self.tolerance["objects"], colour)
         things.append(Disc((float(now.qpos[0, 0]), float(now.qpos[0, 1])), self.radius, AGENT))
         if "position" in self.shown:
-            things += goal_ring(goals[0], self.tolerance["position"], AGENT)
-        return Scene((edge, edge), self.walls, things)
+            rings += goal_ring(goals[0], self.tolerance["position"], AGENT)
+        return Scene((edge, edge), self.walls, [*things, *rings])
 
     def _close(self, places: np.ndarray) -> np.ndarray:
         """bool [M]: may things touch in `places` [M, G]?"""

@@ -25,7 +25,7 @@ class GymnasiumWorld(World):
         Quietly: its HalfCheetah uses a word that MuJoCo 4 warns of, on the console and in a file where one happens to
         be.
         """
-        import mujoco
+        from envs.mujoco.library import mujoco
 
         usual, quiet = mujoco.MjLogConfig.get(), mujoco.MjLogConfig.get()
         quiet.logto_console = quiet.logto_file = False

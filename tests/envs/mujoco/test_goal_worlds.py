@@ -192,3 +192,17 @@ def test_blocks_can_be_brought_to_their_goals():
         over |= terminated | truncated
         worlds.state.over[:] = False  # play on: others are not through
     assert won.mean() > 0.95
+
+
+@pytest.mark.parametrize("name", ["PointMaze-U-v0", "BlockPush-v0"])
+def test_a_tolerance_of_ones_own(name):
+    wide = disabled(name, 2, tolerance=0.7)
+    goal = wide.achieved_goal()
+    part = wide.world.places[wide.world.parts[0]]
+    goal[:, part.start] += [0.68, 0.72]
+    wide.ask(goal)
+    assert wide.step(np.zeros((2, 2)))[2].tolist() == [True, False]
+    assert world(name).tolerance[wide.world.parts[0]] <= 0.3  # that of the world itself is what it was
+    start = disabled(name, 500, tolerance=0.7)
+    assert not start.reached(start.achieved_goal(), start.desired_goal()).any()
+    assert MujocoEnv(name, tolerance=0.7).worlds.world.tolerance == wide.world.tolerance

@@ -160,6 +160,9 @@ def test_pressed_to_a_wall_or_inside_of_it():
     end = np.array([[-1.2, -1.1]])
     assert geodesic.distances(pressed, end) == pytest.approx(geodesic.distances(free, end))
     assert np.isinf(geodesic.distances(np.array([[-1.0, 0.0]]), end))[0]
+    beyond = np.array([[3.0, 0.0], [3.0, 1.0], [-1.2, -2.8]])  # the rim is at 2.5 m
+    assert np.isinf(geodesic.distances(beyond, beyond[[1, 0, 2]])).all()
+    assert np.isinf(geodesic.distances(beyond, np.repeat(end, 3, axis=0))).all()
     with pytest.raises(ValueError, match=r"places are \[1, 2\] and \[2, 2\]"):
         geodesic.distances(end, np.zeros((2, 2)))
 

@@ -171,3 +171,21 @@ def test_what_cannot_be_carried_over_is_said():
     foreign.reset(seed=0)
     with pytest.raises(ValueError, match="environment 0 is CartPole-v1, expected one of InvertedPendulum-v5"):
         from_gymnasium([foreign])
+    hopper.reset(seed=0)
+    for wrapper in (
+        gym.wrappers.RescaleAction(hopper, -1, 1), gym.wrappers.FlattenObservation(hopper), Wrapped(hopper),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"environment 1 is wrapped in {type(wrapper).__name__}, expected nothing"):
+            from_gymnasium([hopper, wrapper])
+    with pytest.raises(ValueError, match="environment 0 is wrapped in a second TimeLimit"):
+        from_gymnasium([gym.wrappers.TimeLimit(hopper, 5)])
+    with pytest.raises(ValueError, match=r"^envs is a OrderEnforcing|^envs is a TimeLimit"):
+        from_gymnasium(hopper)
+    with pytest.raises(ValueError, match=r"^envs is a SyncVectorEnv, expected a list of environments"):
+        from_gymnasium(gym.make_vec("Hopper-v5", num_envs=2))
+    with pytest.raises(ValueError, match=r"^environment 0 is a str"):
+        from_gymnasium(["Hopper-v5"])
+
+
+class Wrapped(gym.Wrapper):
+    """Changes nothing, but who knows?"""

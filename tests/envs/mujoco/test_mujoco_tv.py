@@ -71,9 +71,9 @@ def test_a_press_is_one_number_more_and_the_physics_never_gets_it():
     tv.reset(0)
     tv.step(np.array([[0, 0, 1], [0, 0, -1], [1, 1, 1], [0, 0, 0]], np.float32), *out)
     np.testing.assert_array_equal(out[0][:, tv.columns["position"]], where)
-    with pytest.raises(ValueError, match=r"actions are float32 \[4, 2\], expected floats \[4, 3\]"):
+    with pytest.raises(ValueError, match=r"environment 0, step 2: the action is float32 \[2\], expected floats \[3\]"):
         tv.step(np.zeros((4, 2), np.float32), *out)
-    with pytest.raises(ValueError, match=r"environment 1: PRESS, action\[2\], is nan"):
+    with pytest.raises(ValueError, match=r"environment 1, step \d+: PRESS, action\[2\], is nan"):
         tv.step(np.array([[0, 0, 0], [0, 0, np.nan], [0, 0, 0], [0, 0, 0]], np.float32), *out)
 
 

@@ -104,8 +104,14 @@ def test_snapshot_of_some_and_a_pending_reset():
     np.testing.assert_array_equal(other.observe(), worlds.observe())
     with pytest.raises(ValueError, match="2 worlds, 3 were named"):
         worlds.restore(pending, [0, 1, 2])
-    with pytest.raises(ValueError, match="another model"):
+    with pytest.raises(ValueError, match=r"^state is of Hopper, this is Walker2d: expected one of the same model$"):
         MujocoVectorEnv("Walker2d-v5", 2).restore(pending)
+    with pytest.raises(ValueError, match=r"^state is a dict, expected a MujocoState"):
+        worlds.restore({})
+    u, large = (MujocoVectorEnv(f"PointMaze-{name}-v0", 2) for name in ("U", "Large"))  # states of the same size
+    large.reset(seed=0)
+    with pytest.raises(ValueError, match=r"^state is of PointMazeLarge, this is PointMazeU"):
+        u.restore(large.snapshot())
 
 
 def test_seeds():
@@ -154,12 +160,37 @@ def test_bad_actions_change_nothing_and_are_named():
     actions[1, 2] = np.inf
     with pytest.raises(ValueError, match=r"environment 1, step 2: action\[2\] is inf"):
         worlds.step(actions)
-    with pytest.raises(ValueError, match=r"actions are float64 \[3, 2\], expected floats \[3, 3\]"):
-        worlds.step(np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"actions are <U1 \[3, 3\]"):
-        worlds.step(np.full((3, 3), "a"))
+    wrong = {
+        r"^environment 0, step 2: the action is float64 \[2\], expected floats \[3\]$": np.zeros((3, 2)),
+        r"^environment 0, step 2: the action is <U1 \[3\], expected floats \[3\]$": np.full((3, 3), "a"),
+        r"^environment 1, step 2: the action is int64 \[1\], expected floats \[3\]$": [[0, 0, 0], [0], [0, 0, 0]],
+        r"^environment 2, step 2: the action is object \[3\], expected floats \[3\]$": [
+            [0, 0, 0],
+            [0, 0, 0],
+            [0, [0], 0],
+        ],
+        r"^actions are float64 \[9\], expected floats \[3, 3\]$": np.zeros(9),
+        r"^actions are float64 \[2, 3\], expected floats \[3, 3\]$": np.zeros((2, 3)),
+        r"^actions are object \[\], expected floats \[3, 3\]$": None,
+    }
+    for message, given in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            worlds.step(given)
     for left, right in zip(worlds.state.arrays().values(), before.arrays().values(), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_one_environment_speaks_of_itself():
+    env = MujocoEnv("Hopper-v5", max_steps=2)
+    env.reset(seed=0)
+    env.step(np.zeros(3))
+    with pytest.raises(ValueError, match=r"^step 2: the action is float64 \[2\], expected floats \[3\]$"):
+        env.step(np.zeros(2))
+    with pytest.raises(ValueError, match=r"^step 2: action\[1\] is nan, expected a finite number$"):
+        env.step(np.array([0, np.nan, 0]))
+    env.step(np.zeros(3))
+    with pytest.raises(gym.error.ResetNeeded, match=r"^the episode is over, expected reset\(\)"):
+        env.step(np.zeros(3))
 
 
 def test_actions_that_are_not_taken_may_be_anything():
@@ -290,6 +321,11 @@ def test_clear_errors():
         ({"max_steps": 0.5}, "max_steps is 0.5"),
         ({"dtype": "float16"}, "dtype is 'float16', expected np.float64 or np.float32"),
         ({"autoreset_mode": "next"}, "autoreset_mode is 'next'"),
+        ({"render_mode": "human"}, "render_mode is 'human', expected None or 'rgb_array'"),
+        ({"tolerance": 0.1}, "Reacher has no goals, expected a world that has"),
+        ({"world": "Corridor-v0", "tolerance": 0}, "tolerance is 0, expected metres above 0, at most 6.75"),
+        ({"world": "BlockPush-v0", "tolerance": float("nan")}, "tolerance is nan, expected metres"),
+        ({"world": "BlockPush-v0", "tolerance": 1.0}, "tolerance is 1.0, .* at most 0.8: a quarter of the world"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments, message):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from envs.mujoco import MujocoVectorEnv, rendering
-from envs.mujoco.pictures import AGENT, FLOOR, THINGS, TRAIL, WALL
+from envs.mujoco.pictures import AGENT, FLOOR, LIMB, THINGS, TRAIL, WALL
 from envs.mujoco.worlds.block_push import TwoBlocks
 
 
@@ -55,6 +58,27 @@ def test_a_table():
     assert pixel(picture, 0.93, -0.67, side, side) == THINGS[1]
     assert pixel(picture, 0.5, 0.9, side, side) == pixel(picture, 0.59, 0.9, side, side) == THINGS[0]
     assert pixel(picture, -0.9, -0.9, side, side) == THINGS[1]
+
+
+def test_a_goal_is_seen_on_its_block_and_on_the_ball():
+    worlds = loaded(TwoBlocks(), [-1.0, 0.5, 0.0, 0.0, 0.0, 0.8, -0.8, 0.0], [0, 0, 0.05, 0.0, -1.0, 0.5])
+    picture, side = worlds.frame(1), 3.2
+    assert pixel(picture, 0.05 + 0.093, 0.0, side, side) == THINGS[0]
+    assert pixel(picture, 0.05 + 0.103, 0.0, side, side)[0] > 150  # the light edge, on the blue block
+    assert pixel(picture, -1.0 + 0.093, 0.5, side, side) == THINGS[1]  # on the red ball
+    assert pixel(picture, -1.0, 0.5, side, side) == THINGS[1]
+
+
+def test_an_ant_has_legs():
+    worlds = loaded("AntMaze-U-v0", [4.0, 4.0, 0.75, 1, 0, 0, 0, *[0.0] * 8], [-4, -4])
+    picture = worlds.frame(1)
+    for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)):  # of the model at rest they reach out .8 m in x and in y
+        assert pixel(picture, 4 + 0.75 * x, 4 + 0.75 * y, 20, 20) == LIMB
+        assert pixel(picture, 4 + 1.0 * x, 4 + 1.0 * y, 20, 20) == FLOOR
+        assert pixel(picture, 4 + 0.5 * x, 4, 20, 20) == FLOOR
+    assert pixel(picture, 4, 4, 20, 20) == AGENT
+    worlds.engine.moment().qpos[1, 7:] = [0.5, 1, 0.5, -1, 0.5, -1, 0.5, 1]
+    assert (worlds.frame(1) != picture).any()
 
 
 def test_a_trail():
@@ -107,3 +131,51 @@ def test_which_opengl_is_taken(wanted, found, backend, monkeypatch):
             rendering._backend.__wrapped__()
     else:
         assert rendering._backend.__wrapped__() == backend
+
+
+def test_an_unknown_opengl_is_one_line(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "osmessa")
+    with pytest.raises(ValueError, match=r"^MUJOCO_GL is 'osmessa', expected egl, .* or off; nearest is 'osmesa'$"):
+        rendering.wanted_opengl()
+    with pytest.raises(NotImplementedError, match=r"nearest is 'osmesa'$"):
+        rendering._backend.__wrapped__()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere GLFW needs no display variable")
+@pytest.mark.parametrize(("wanted", "told"), [("glfw", "glfw does not work here"), ("foo", "MUJOCO_GL is 'foo'")])
+def test_physics_goes_on_without_opengl(wanted, told, run_python, monkeypatch):
+    """In a fresh Python: mujoco looks at MUJOCO_GL when it is imported. A second try must not end the process."""
+    monkeypatch.setenv("MUJOCO_GL", wanted)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    said = run_python(
+        "from envs.mujoco import MujocoVectorEnv\n"
+        "worlds = MujocoVectorEnv('Reacher-v5')\n"
+        "worlds.reset(seed=0)\n"
+        "for _ in range(2):\n"
+        "    worlds.step([[0.0, 0.0]])\n"
+        "    try:\n"
+        "        worlds.frame(0)\n"
+        "    except NotImplementedError as error:\n"
+        "        print(error)\n"
+    )
+    lines = said.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(told in line for line in lines)
+    assert said.stderr == ""
+
+
+def test_gymnasiums_render():
+    env = gym.make("mujoco/PointMaze-U-v0", render_mode="rgb_array")
+    with pytest.raises(gym.error.ResetNeeded):
+        env.render()
+    env.reset(seed=0)
+    np.testing.assert_array_equal(env.render(), env.unwrapped.worlds.frame(0))
+    assert (env.render_mode, env.metadata["render_fps"]) == ("rgb_array", 20)  # steps of .05 s
+    many = gym.make_vec("mujoco/PointMaze-U-v0", num_envs=3, render_mode="rgb_array")
+    many.reset(seed=0)
+    first, *others = many.render()
+    np.testing.assert_array_equal(first, env.render())
+    assert [picture.shape for picture in others] == [first.shape] * 2
+    assert gym.make("mujoco/Hopper-v5").unwrapped.metadata["render_fps"] == 125
+    assert gym.make("mujoco/Hopper-v5").unwrapped.render() is None
