@@ -75,7 +75,7 @@ def test_the_commands_take_them(tmp_path):
     done = CliRunner().invoke(main, [*run, *few, *told])
     assert done.exit_code == 0, done.output
     last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
-    wanted = {"confidence", "loss", "accuracy", "missed", "missed_visited"}
+    wanted = {"confidence", "loss", "accuracy", "missed"}
     assert {f"train/classifier/{key}" for key in wanted} <= last.keys()
     path = run_finetune(
         tmp_path / "run", steps=300, run_dir=tmp_path / "tuned", overrides=SMALL | CLASSIFIER, threads=1, quiet=True,
