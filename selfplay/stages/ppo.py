@@ -156,7 +156,9 @@ class PPOStage:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
         if self.labelling is not None:
             scalars |= prefixed("preferences", self.labelling.lesson(self.learner.as_played(batch), progress))
-        if self.labelling is None or not waits(self.labelling, self.learner.streams):
+        if self.labelling is not None and waits(self.labelling, self.learner.streams):
+            self.learner.watch(batch)
+        else:
             scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
