@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from curiosity.catalogue import SOURCES
 from curiosity.group import Group
@@ -122,13 +122,19 @@ def _dpo(spec: Environment, settings, seed: int, device: str, group: Group) -> S
     return DPOStage(world_maker(spec, settings), settings, seed, device)
 
 
-def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World]:
-    """(num_envs, seed, training) -> the worlds of a stage of one learner."""
+class WorldMaker(Protocol):
+    """The worlds of a stage of one learner: see `PPOStage`."""
+
+    def __call__(self, num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World: ...
+
+
+def world_maker(spec: Environment, settings) -> WorldMaker:
+    """What makes the worlds of a stage of one learner."""
     makers = {"grid": _grid_worlds, "mujoco": _mujoco_worlds, "outside": _outside_worlds}
     return makers[family_of(spec)](spec, settings)  # type: ignore[operator]
 
 
-def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+def _mujoco_worlds(spec: MujocoSpec, settings) -> WorldMaker:
     from envs.mujoco.coverage import Explored
     from envs.mujoco.maze_world import MazeWorld
     from envs.mujoco.rollout_world import MujocoWorld, offered_channels
@@ -145,10 +151,10 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     hung = {"position"} if maze and tv.on and tv.place != "everywhere" else set()
     channels = sorted(hung | settings.read_channels | ({"position"} if explores else set()))
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
         bare = MujocoWorld(spec.id, num_envs, channels=channels if training else sorted(hung))
         world = with_tv(bare, tv, world_seed, settings.tv_hidden)
-        return Explored(world) if training and explores else world
+        return Explored(world) if training and explores and not filmed else world
 
     return make_world
 
@@ -161,20 +167,20 @@ def _check_channels(wanted: set[str], offered: Sequence[str], where: str) -> Non
         raise ValueError(f"rewards: {where} has no channel {name!r}{hint}")
 
 
-def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], World]:
+def _outside_worlds(spec: OutsideSpec, settings) -> WorldMaker:
     from envs.outside.world import OutsideWorld
 
     if settings.tv != "off":
         raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
     _check_channels(settings.read_channels, (), spec.id)
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
-        return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=not training)
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
+        return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=filmed or not training)
 
     return make_world
 
 
-def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
+def _grid_worlds(spec: LevelSpec, settings) -> WorldMaker:
     from envs.grid.channels import CHANNELS
     from envs.grid.coverage import Explored
     from envs.grid.features import FEATURES
@@ -187,12 +193,12 @@ def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]
     if TVSpec.parse(settings.tv).on and (measured := sorted(settings.read_channels & FEATURES.keys())):
         raise ValueError(f"tv: beside a TV {measured[0]!r} is not measured in grids (expected tv=off)")
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
         channels = settings.channels if training else ()
         fixed = FixedLevels(spec, settings.levels, world_seed) if settings.levels else None
         bare = GridWorld(spec, num_envs, settings.segments, settings.view_size, channels, fixed)
         world = with_tv(bare, TVSpec.parse(settings.tv), world_seed, settings.tv_hidden)
-        return Explored(world) if training and settings.explores else world
+        return Explored(world) if training and settings.explores and not filmed else world
 
     return make_world
 
