@@ -13,7 +13,7 @@ from curiosity.group import ALONE
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.card import CARD, write_card
-from selfplay.config import flatten
+from selfplay.config import flatten, unwritten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
@@ -137,7 +137,8 @@ def run_stage(
         }
         check_same(group, config)
         stage = build_stage(method, spec, share, seed, device, group)
-        resumed = folder is not None and folder.start(config, threads=threads)
+        assumed = unwritten(type(settings), "settings.")
+        resumed = folder is not None and folder.start(config, threads=threads, defaults=assumed)
         if folder is not None and hasattr(stage, "keep_in"):
             stage.keep_in(folder.path)
         newest = checkpoint.load_latest(folder.checkpoints) if folder is not None and resumed else None
