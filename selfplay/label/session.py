@@ -230,12 +230,16 @@ class Labelling:
         if not any(one.target != 0.5 and not one.held_out for one in said):
             return {}  # with nothing but ties to learn from there is nothing but noise to bring to scale
         pairs = load_pairs(said, self.clips, self.source.reads)
+        if self.script is not None and self.queries.clips > 2:  # a ranking orders also what is the same to the script
+            pairs = pairs.where(self.script.decides(pairs.steps, torch.stack([pairs.left, pairs.right], -1)))
+            if bool(pairs.held_out.all()):
+                return {}
         bounds = ceilings(labels, pairs, self.script)
         metrics = self.source.fit_pairs(pairs, bounds.pop("ceiling", None))
         reference = ClipStore(self.clips.folder.parent / "reference").load(self._reference)
         self.source.normalise(reference.steps.to(self.source.device))
         self.fitted = len(labels)
-        metrics["decided"] = sum(one.target != 0.5 for one in said) / len(said)
+        metrics["decided"] = float((pairs.target != 0.5).sum()) / len(said)
         return metrics | bounds | likeness(self.source, segments)
 
     def _alike(self, said: list[Comparison]) -> list[Comparison]:

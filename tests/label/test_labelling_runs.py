@@ -26,6 +26,7 @@ from selfplay.label.serve import ask_some
 from selfplay.label.settings import LabelConfig, OneTeacher
 from selfplay.label.sheets import Sheets
 from selfplay.methods import method_settings
+from selfplay.rewards.preferences import PreferenceReward
 from selfplay.stages.asking import CHARTS
 from selfplay.train import build_stage, run_training
 
@@ -214,6 +215,27 @@ def test_nobody_waits_for_people_and_none_of_their_answers_is_lost(tmp_path):
         ledger.answer(answered.id, "anna", "left")
     train(tmp_path / "run", people, steps=2304)
     assert metrics(run, "preferences/labels")[-1] == 4
+
+
+def test_pairs_of_a_ranking_that_are_the_same_to_the_script_teach_nothing(tmp_path, monkeypatch):
+    """In Empty-5x5 few clips come to the goal; a ranking puts the others in some order all the same."""
+    seen = []
+    real = PreferenceReward.fit_pairs
+    monkeypatch.setattr(
+        PreferenceReward,
+        "fit_pairs",
+        lambda self, pairs, ceiling: seen.append((pairs, ceiling)) or real(self, pairs, ceiling),
+    )
+    run = train(tmp_path / "run", {"queries.clips": "4"})
+    assert len(seen) > 1
+    for pairs, ceiling in seen:
+        worth = pairs.steps.task_reward.sum(0)
+        assert ((worth[pairs.left] > worth[pairs.right]).float() == pairs.target).all()
+        assert (worth[pairs.left] != worth[pairs.right]).all()
+        assert ceiling in (1.0, None)
+    assert metrics(run, "preferences/decided")[-1] < 0.9
+    assert len(events(train(tmp_path / "wrong", {"queries.clips": "4", "teacher.mistake": "0.2"}))[0]) == 30
+    assert not metrics(tmp_path / "wrong", "preferences/heldout_ceiling")
 
 
 def answered(run, teacher="anna"):
