@@ -97,9 +97,9 @@ def _alone(method: str, group: Group) -> None:
 
 
 def _clone_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig
+    from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig, OutsideCloneConfig
 
-    return MujocoCloneConfig() if family == "mujoco" else GridCloneConfig()
+    return {"grid": GridCloneConfig, "mujoco": MujocoCloneConfig, "outside": OutsideCloneConfig}[family]()
 
 
 def _clone(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
@@ -110,9 +110,9 @@ def _clone(spec: Environment, settings, seed: int, device: str, group: Group) ->
 
 
 def _dpo_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig
+    from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig, OutsideDPOConfig
 
-    return MujocoDPOConfig() if family == "mujoco" else GridDPOConfig()
+    return {"grid": GridDPOConfig, "mujoco": MujocoDPOConfig, "outside": OutsideDPOConfig}[family]()
 
 
 def _dpo(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
@@ -283,8 +283,8 @@ CONTINUATIONS: dict[str, Method] = {
         _overoptimization,
         ("grid",),
     ),
-    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone, FAMILIES),
-    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo, FAMILIES),
+    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone),
+    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo),
 }
 """Name to method of those that begin with a run or a file: commands of their own, or what a study makes of a run."""
 

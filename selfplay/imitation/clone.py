@@ -36,7 +36,7 @@ def run_clone(
     """Fit a policy to the episodes in `file` by maximum likelihood and return the run folder.
 
     env: where it is to play, by default where they were recorded. seed: by default that of the run they are of, whose
-    fixed levels depend on it. overrides: dotted keys of `GridCloneConfig` or `MujocoCloneConfig`; what is seen of the
+    fixed levels depend on it. overrides: dotted keys of `AnyCloneConfig`; what is seen of the
     world is as it was recorded. The rest as in `selfplay.train.run_training`. Of Alice's turns the goal, which comes
     last in what is seen, is left out.
 
@@ -87,11 +87,8 @@ def run_clone(
 
 
 def fitted_defaults(method: str, family: Family) -> Any:
-    """The settings of `method` in worlds of `family`; UserError where it has none."""
-    known = find_method(method)
-    if family not in known.families:
-        raise UserError(f"{method}: expected a world of {' or '.join(known.families)}, not one from {family}")
-    return known.defaults(family)
+    """The settings of `method` in worlds of `family`."""
+    return find_method(method).defaults(family)
 
 
 def fitted_settings(method: str, base: FittedConfig, overrides: dict[str, str]) -> Any:

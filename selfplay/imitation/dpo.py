@@ -13,7 +13,7 @@ import torch
 from gymnasium import spaces
 
 from envs.grid.levels.rules import RULE_OBSTACLES
-from selfplay.environments import MujocoSpec, find_environment, full_name
+from selfplay.environments import MujocoSpec, family_of, find_environment, full_name
 from selfplay.errors import UserError, unknown, warn
 from selfplay.finetune import SHAPE, recorded_parents
 from selfplay.imitation.clone import fitted_defaults, fitted_settings
@@ -53,7 +53,7 @@ def run_dpo(
 
     ledger: an SQLite file beside its folder `clips`, by default the one that `selfplay label` keeps in `run`. teacher:
     only their answers. seed: by default that of `run`, whose fixed levels depend on it. overrides: dotted keys of
-    `GridDPOConfig` or `MujocoDPOConfig`; the policy's shape and what it sees are those of `run`. The rest as in
+    `AnyDPOConfig`; the policy's shape and what it sees are those of `run`. The rest as in
     `selfplay.train.run_training`.
 
     Raises:
@@ -110,6 +110,8 @@ def why_not_exact(spec: Any, settings: Any, pairs: Pairs) -> str | None:
     """
     if settings.tv != "off":
         return "the noisy TV draws pictures, and DPO is exact only where nothing is drawn but actions"
+    if family_of(spec) == "outside":
+        return f"whether {spec.id} draws anything by chance is not known, and DPO is exact only where nothing does"
     if not isinstance(spec, MujocoSpec):
         if spec.rule == RULE_OBSTACLES:
             return f"obstacles of {spec.id} walk at random, and DPO is exact only where nothing is drawn but actions"
