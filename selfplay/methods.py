@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -142,7 +142,8 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> WorldMaker:
     from envs.mujoco.worlds import WORLDS
     from envs.noisy_tv import TVSpec
 
-    _check_channels(settings.read_channels, offered_channels(WORLDS[spec.id]()), spec.id)
+    world = WORLDS[spec.id]()
+    _check_channels(settings, offered_channels(world), world.features(), spec.id)
     maze = issubclass(WORLDS[spec.id], MazeWorld)
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
@@ -159,9 +160,17 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> WorldMaker:
     return make_world
 
 
-def _check_channels(wanted: set[str], offered: Sequence[str], where: str) -> None:
+def _check_channels(settings: PPOStageConfig, offered: Sequence[str], features: Collection[str], where: str) -> None:
     """ValueError with the nearest one for a channel or a feature that the world does not have."""
-    for name in sorted(wanted - set(offered)):
+    for name in sorted(settings.read_channels - set(offered)):
+        if name in settings.weighed:
+            near = nearest(name, features)
+            hint = (
+                f"; did you mean {near!r}?"
+                if near
+                else f" ({'expected ' + ' or '.join(features) if features else 'it has none'})"
+            )
+            raise ValueError(f"taught.features.weights: {where} has no feature {name!r}{hint}")
         near = nearest(name, offered)
         hint = f"; did you mean {near!r}?" if near else f", expected reads or keys = {' or '.join(('obs', *offered))}"
         raise ValueError(f"rewards: {where} has no channel {name!r}{hint}")
@@ -172,7 +181,7 @@ def _outside_worlds(spec: OutsideSpec, settings) -> WorldMaker:
 
     if settings.tv != "off":
         raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
-    _check_channels(settings.read_channels, (), spec.id)
+    _check_channels(settings, (), (), spec.id)
 
     def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
         return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=filmed or not training)
@@ -189,7 +198,7 @@ def _grid_worlds(spec: LevelSpec, settings) -> WorldMaker:
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
 
-    _check_channels(settings.read_channels, (*CHANNELS, *FEATURES), spec.id)
+    _check_channels(settings, (*CHANNELS, *FEATURES), FEATURES, spec.id)
     if TVSpec.parse(settings.tv).on and (measured := sorted(settings.read_channels & FEATURES.keys())):
         raise ValueError(f"tv: beside a TV {measured[0]!r} is not measured in grids (expected tv=off)")
 

@@ -34,7 +34,7 @@ def label(
     """Ask a person which of two clips of RUN is better, on a local page.
 
     Prints a link for a browser on this machine. Labels are in RUN/preferences/ledger.sqlite; training may go on
-    meanwhile. Keys: ← left, → right, = equal, s skip, u undo, ? help.
+    meanwhile. Keys: 1 or ← left, 2 or → right, e or = equal, s skip, u undo, ? help.
     """
     from selfplay.rundir import find_run
 

@@ -90,8 +90,9 @@ def test_the_commands_take_them(tmp_path):
 @pytest.mark.parametrize(
     ("env", "options", "said"),
     [
-        ("mujoco/Walker2d-v5", ["features=1", f"{WEIGHTS}=forwrd=2"], "no channel 'forwrd'; did you mean 'forward'?"),
-        ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors=1"], "no channel 'doors'; did you mean 'doors_open'?"),
+        ("mujoco/Walker2d-v5", ["features=1", f"{WEIGHTS}=forwrd=2"], "no feature 'forwrd'; did you mean 'forward'?"),
+        ("mujoco/Ant-v5", ["features=1", f"{WEIGHTS}=forward=2"], "has no feature 'forward' (it has none)"),
+        ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors=1"], "no feature 'doors'; did you mean 'doors_open'?"),
         ("grid/Empty-5x5-v0", ["features=1"], "features: nothing has a weight"),
         ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors_open"], "'doors_open' is no weight"),
         ("grid/Empty-5x5-v0", ["classifier=1", f"{POSITIVES}=nowhere.st"], "there is no 'nowhere.st'"),
