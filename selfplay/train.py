@@ -16,6 +16,7 @@ from selfplay.card import CARD, write_card
 from selfplay.config import flatten, unwritten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError
+from selfplay.idle import check_idle
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
@@ -92,8 +93,10 @@ def run_training(
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
     settings = method_settings(method, given, family_of(spec))
+    path = run_dir or default_run_dir(method, env, seed)
+    check_idle(settings, given, path)
     return run_stage(
-        method, spec, settings, run_dir or default_run_dir(method, env, seed), steps=steps, seed=seed, device=device,
+        method, spec, settings, path, steps=steps, seed=seed, device=device,
         threads=threads, quiet=quiet, checkpoint_seconds=checkpoint_seconds, pictures=pictures,
     )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """Runs that learn from preferences: what is asked when, that nothing is lost or doubled, people, and refusals."""
 
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from selfplay.environments import family_of, find_environment
 from selfplay.errors import UserError
 from selfplay.evaluate import run_evaluation
 from selfplay.finetune import run_finetune
+from selfplay.idle import check_idle
 from selfplay.label.cameras import GridCamera, MujocoCamera, camera
 from selfplay.label.candidates import candidates, reference_of, sizes
 from selfplay.label.events import Query
@@ -355,6 +358,43 @@ def test_the_commands_and_what_they_refuse(tmp_path):
         assert run.exit_code == 2
         assert said in run.output
         assert len(run.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"labels.budget": "30"}, "labels.budget: it would do nothing here (expected --reward preferences=WEIGHT"),
+        ({"teacher.beta": "2"}, "expected --reward preferences=WEIGHT as well"),
+        ({"queries.pool": "3"}, "expected --reward preferences=WEIGHT as well"),
+        ({"taught.classifier.members": "5"}, "expected --reward classifier=WEIGHT as well"),
+        ({"bonus.rnd.gamma": "0.9"}, "expected --reward rnd=WEIGHT as well"),
+        ({"rewards": "preferences=1", "teacher.kind": "human", "teacher.mistake": "0.2"}, "expected --teacher script"),
+        ({"leash.horizon": "5"}, "expected --kl-target NATS as well"),
+        ({"leash.beta": "0.1", "leash.horizon": "5"}, "expected --kl-target NATS as well"),
+    ],
+)  # fmt: skip
+def test_settings_that_would_do_nothing_are_refused(given, said):
+    finetunes = "leash.horizon" in given
+    settings = method_settings("finetune" if finetunes else "ppo", given)
+    with pytest.raises(UserError, match=re.escape(said)):
+        check_idle(settings, given, Path("nowhere"))
+
+
+def test_what_is_measured_only_is_set_and_a_run_that_has_begun_goes_on(tmp_path):
+    given = {"rewards": "task=1,classifier=0,rnd=0", "taught.classifier.members": "5", "bonus.rnd.gamma": "0.9"}
+    check_idle(method_settings("ppo", given), given, tmp_path)
+    own = {key: value for key, value in SMALL.items() if key.partition(".")[0] not in ("labels", "taught")}
+    few = {"steps": 256, "seed": 3, "threads": 1, "quiet": True, "pictures": False}
+    idle = own | {"rewards": "task=1", "labels.budget": "30"}
+    with pytest.raises(UserError, match=r"labels\.budget: it would do nothing"):
+        run_training("ppo", ENV, run_dir=tmp_path / "run", overrides=idle, **few)
+    assert not (tmp_path / "run").exists()
+    run = run_training("ppo", ENV, run_dir=tmp_path / "run", overrides=own | {"rewards": "task=1"}, **few)
+    with pytest.raises(UserError, match=r"labels\.budget: it would do nothing"):
+        run_finetune(run, run_dir=tmp_path / "tuned", overrides={"labels.budget": "30"}, **few)
+    config = run / "config.json"  # as it was before this was checked
+    config.write_text(config.read_text().replace('"budget": 500', '"budget": 30'))
+    assert run_training("ppo", ENV, run_dir=run, overrides=idle, **few) == run
 
 
 def test_a_ledger_that_is_none_is_one_line(tmp_path):
