@@ -10,21 +10,30 @@ long: there the optimum is .066, and an episode of the leashed policy some 370 s
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import click
 
 BETAS = (0.003, 0.01, 0.03, 0.1, 0.3)
 GRIDS = {"Empty-5x5-v0": 160, "LavaGapS5-v0": 200, "DoorKey-5x5-v0": 640}
 """Level to updates of 128 worlds × 32 steps."""
+FIGURE = "leash.png"
 
 
 @click.command()
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--threads", type=int)
-@click.option("--out", type=click.Path())
-def main(seeds: int, threads: int | None, out: str | None) -> None:
-    """Print a row for each grid, β and seed; with --out also write it there."""
+@click.option("--out", type=click.Path(), help="Folder for README.md, data.json and leash.png.")
+@click.option("--redraw", is_flag=True, help="Only draw leash.png anew, from data.json in --out.")
+def main(seeds: int, threads: int | None, out: str | None, redraw: bool) -> None:
+    """Print a row for each grid, β and seed; with --out also write it there, with a picture."""
+    if redraw:
+        if out is None:
+            raise click.UsageError("--redraw: expected --out FOLDER as well")
+        draw(Path(out))
+        return
     from envs.grid.levels import level_spec
     from selfplay.bench.report import write_report
     from selfplay.core.config import PPOConfig
@@ -49,7 +58,16 @@ def main(seeds: int, threads: int | None, out: str | None) -> None:
                     "steps": gap.steps, "seconds": time.perf_counter() - began,
                 })  # fmt: skip
                 print(rows[-1], flush=True)
-    write_report("PPO on a leash against the exact optimum", rows, {"threads": threads}, out)
+    write_report("PPO on a leash against the exact optimum", rows, {"threads": threads}, out, figure=FIGURE)
+    if out is not None:
+        draw(Path(out))
+
+
+def draw(folder: Path) -> None:
+    """The picture of the rows that are written down in `folder`."""
+    from selfplay.bench.figure import draw_leash
+
+    draw_leash(folder / FIGURE, json.loads((folder / "data.json").read_text(encoding="utf-8"))["rows"])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from selfplay.errors import UserError, nearest, one_line
+from selfplay.jsonfile import plain
 
 _HUMAN = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)([kmg]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -99,6 +100,19 @@ def keys(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
         else:
             found[prefix + name] = field
     return found
+
+
+def value_of(settings: BaseModel, key: str) -> Any:
+    """What `settings` have under a dotted key, be it in their dump or not; None where its group is not there."""
+    found: Any = settings
+    for name in key.split("."):
+        found = getattr(found, name) if found is not None else None
+    return found
+
+
+def unwritten(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Dotted key to default, as plain JSON, of the settings that a dump leaves out where they are their default."""
+    return {key: plain(field.default) for key, field in keys(model, prefix).items() if field.exclude_if is not None}
 
 
 def _group(annotation: Any) -> type[BaseModel] | None:

@@ -9,6 +9,7 @@ from selfplay import checkpoint
 from selfplay.config import apply_overrides
 from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError
+from selfplay.idle import check_idle
 from selfplay.lineage import Parent, find_parent
 from selfplay.methods import find_method, world_maker
 from selfplay.rewards.streams import LEASH, parse_rewards
@@ -66,6 +67,8 @@ def run_finetune(
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
     settings = finetune_settings(parent, given, parent.family, method)
+    path = run_dir or default_run_dir(f"{method}-{parent.name}", full_name(spec), seed)
+    check_idle(settings, given, path)
     saved = parent.newest()
     heads = tuple(parse_rewards(settings.rewards)) + ((LEASH,) if settings.leash.first_beta is not None else ())
     begin = None
@@ -79,7 +82,6 @@ def run_finetune(
         def begin(stage: Any) -> None:
             stage.begin(learnt)
 
-    path = run_dir or default_run_dir(f"{method}-{parent.name}", full_name(spec), seed)
     return run_stage(
         method, spec, settings, path, steps=steps, seed=seed, device=device, threads=threads, quiet=quiet,
         checkpoint_seconds=checkpoint_seconds, pictures=pictures,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from curiosity.catalogue import SOURCES
 from curiosity.group import Group
@@ -97,9 +97,9 @@ def _alone(method: str, group: Group) -> None:
 
 
 def _clone_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig
+    from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig, OutsideCloneConfig
 
-    return MujocoCloneConfig() if family == "mujoco" else GridCloneConfig()
+    return {"grid": GridCloneConfig, "mujoco": MujocoCloneConfig, "outside": OutsideCloneConfig}[family]()
 
 
 def _clone(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
@@ -110,9 +110,9 @@ def _clone(spec: Environment, settings, seed: int, device: str, group: Group) ->
 
 
 def _dpo_defaults(family: Family) -> BaseModel:
-    from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig
+    from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig, OutsideDPOConfig
 
-    return MujocoDPOConfig() if family == "mujoco" else GridDPOConfig()
+    return {"grid": GridDPOConfig, "mujoco": MujocoDPOConfig, "outside": OutsideDPOConfig}[family]()
 
 
 def _dpo(spec: Environment, settings, seed: int, device: str, group: Group) -> Stage:
@@ -122,13 +122,19 @@ def _dpo(spec: Environment, settings, seed: int, device: str, group: Group) -> S
     return DPOStage(world_maker(spec, settings), settings, seed, device)
 
 
-def world_maker(spec: Environment, settings) -> Callable[[int, int, bool], World]:
-    """(num_envs, seed, training) -> the worlds of a stage of one learner."""
+class WorldMaker(Protocol):
+    """The worlds of a stage of one learner: see `PPOStage`."""
+
+    def __call__(self, num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World: ...
+
+
+def world_maker(spec: Environment, settings) -> WorldMaker:
+    """What makes the worlds of a stage of one learner."""
     makers = {"grid": _grid_worlds, "mujoco": _mujoco_worlds, "outside": _outside_worlds}
     return makers[family_of(spec)](spec, settings)  # type: ignore[operator]
 
 
-def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], World]:
+def _mujoco_worlds(spec: MujocoSpec, settings) -> WorldMaker:
     from envs.mujoco.coverage import Explored
     from envs.mujoco.goals import GoalWorld
     from envs.mujoco.maze_world import MazeWorld
@@ -138,9 +144,10 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     from envs.mujoco.worlds import WORLDS
     from envs.noisy_tv import TVSpec
 
-    if not issubclass(WORLDS[spec.id], GoalWorld):
+    world = WORLDS[spec.id]()
+    if not isinstance(world, GoalWorld):
         wanted_opengl()  # which draws these: complains now, not when there is something to be drawn
-    _check_channels(settings.read_channels, offered_channels(WORLDS[spec.id]()), spec.id)
+    _check_channels(settings, offered_channels(world), world.features(), spec.id)
     maze = issubclass(WORLDS[spec.id], MazeWorld)
     if settings.coverage and not maze:
         raise ValueError(f"coverage: not defined in {spec.id}, which has no maze (expected coverage=false)")
@@ -149,36 +156,44 @@ def _mujoco_worlds(spec: MujocoSpec, settings) -> Callable[[int, int, bool], Wor
     hung = {"position"} if maze and tv.on and tv.place != "everywhere" else set()
     channels = sorted(hung | settings.read_channels | ({"position"} if explores else set()))
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
         bare = MujocoWorld(spec.id, num_envs, channels=channels if training else sorted(hung))
         world = with_tv(bare, tv, world_seed, settings.tv_hidden)
-        return Explored(world) if training and explores else world
+        return Explored(world) if training and explores and not filmed else world
 
     return make_world
 
 
-def _check_channels(wanted: set[str], offered: Sequence[str], where: str) -> None:
+def _check_channels(settings: PPOStageConfig, offered: Sequence[str], features: Collection[str], where: str) -> None:
     """ValueError with the nearest one for a channel or a feature that the world does not have."""
-    for name in sorted(wanted - set(offered)):
+    for name in sorted(settings.read_channels - set(offered)):
+        if name in settings.weighed:
+            near = nearest(name, features)
+            hint = (
+                f"; did you mean {near!r}?"
+                if near
+                else f" ({'expected ' + ' or '.join(features) if features else 'it has none'})"
+            )
+            raise ValueError(f"taught.features.weights: {where} has no feature {name!r}{hint}")
         near = nearest(name, offered)
         hint = f"; did you mean {near!r}?" if near else f", expected reads or keys = {' or '.join(('obs', *offered))}"
         raise ValueError(f"rewards: {where} has no channel {name!r}{hint}")
 
 
-def _outside_worlds(spec: OutsideSpec, settings) -> Callable[[int, int, bool], World]:
+def _outside_worlds(spec: OutsideSpec, settings) -> WorldMaker:
     from envs.outside.world import OutsideWorld
 
     if settings.tv != "off":
         raise ValueError(f"tv: {spec.id} has no TV, expected a world of {' or '.join(FAMILIES)}/…")
-    _check_channels(settings.read_channels, (), spec.id)
+    _check_channels(settings, (), (), spec.id)
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
-        return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=not training)
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
+        return OutsideWorld(spec, num_envs, settings.vectorisation, settings.success, drawn=filmed or not training)
 
     return make_world
 
 
-def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]:
+def _grid_worlds(spec: LevelSpec, settings) -> WorldMaker:
     from envs.grid.channels import CHANNELS
     from envs.grid.coverage import Explored
     from envs.grid.features import FEATURES
@@ -187,16 +202,16 @@ def _grid_worlds(spec: LevelSpec, settings) -> Callable[[int, int, bool], World]
     from envs.grid.world import GridWorld
     from envs.noisy_tv import TVSpec
 
-    _check_channels(settings.read_channels, (*CHANNELS, *FEATURES), spec.id)
+    _check_channels(settings, (*CHANNELS, *FEATURES), FEATURES, spec.id)
     if TVSpec.parse(settings.tv).on and (measured := sorted(settings.read_channels & FEATURES.keys())):
         raise ValueError(f"tv: beside a TV {measured[0]!r} is not measured in grids (expected tv=off)")
 
-    def make_world(num_envs: int, world_seed: int, training: bool) -> World:
+    def make_world(num_envs: int, world_seed: int, training: bool, filmed: bool = False) -> World:
         channels = settings.channels if training else ()
         fixed = FixedLevels(spec, settings.levels, world_seed) if settings.levels else None
         bare = GridWorld(spec, num_envs, settings.segments, settings.view_size, channels, fixed)
         world = with_tv(bare, TVSpec.parse(settings.tv), world_seed, settings.tv_hidden)
-        return Explored(world) if training and settings.explores else world
+        return Explored(world) if training and settings.explores and not filmed else world
 
     return make_world
 
@@ -286,8 +301,8 @@ CONTINUATIONS: dict[str, Method] = {
         _overoptimization,
         ("grid",),
     ),
-    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone, FAMILIES),
-    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo, FAMILIES),
+    "clone": Method("behaviour cloning of recorded episodes: selfplay clone FILE", _clone_defaults, _clone),
+    "dpo": Method("a run's policy made to agree with preferences: selfplay dpo RUN", _dpo_defaults, _dpo),
 }
 """Name to method of those that begin with a run or a file: commands of their own, or what a study makes of a run."""
 

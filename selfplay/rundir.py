@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -105,11 +106,19 @@ class RunDir:
         """What `config.json` holds, None before `start`."""
         return read_record(self.path)
 
-    def start(self, config: Mapping[str, Any], *, threads: int, may_change: Collection[str] = ("steps",)) -> bool:
+    def start(
+        self,
+        config: Mapping[str, Any],
+        *,
+        threads: int,
+        may_change: Collection[str] = ("steps",),
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bool:
         """Write `config.json`, or hold `config` (nested, plain values) against the one that is there.
 
         Returns whether the run is taken up again. Dotted keys in `may_change` may differ from the record, which then
-        takes the new value; other versions of the packages give a warning.
+        takes the new value; other versions of the packages give a warning. defaults: what dotted keys mean where they
+        are not there.
 
         Raises:
             UserError: another key differs; names it and both values.
@@ -125,19 +134,26 @@ class RunDir:
         }
         before = self.record()
         if before is not None:
-            self._compare(before, record, may_change)
+            self._compare(before, record, may_change, defaults)
             record |= {key: before[key] for key in ("versions", "commit", "command", "started") if key in before}
         if before != record:
             write_json(self.path / CONFIG, record)
         return before is not None
 
-    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str]) -> None:
+    def _compare(
+        self,
+        before: Mapping[str, Any],
+        now: Mapping[str, Any],
+        may_change: Collection[str],
+        defaults: Mapping[str, Any],
+    ) -> None:
         old = {**flatten(before["config"]), "threads": before.get("threads")}
         new = {**flatten(now["config"]), "threads": now["threads"]}
         for key in [*new, *(key for key in old if key not in new)]:
-            values = [values.get(key) for values in (old, new)]  # an unset setting says what an older version does
+            # what neither an older version wrote nor is a default is unset, which says what that version does
+            values = [values.get(key, defaults.get(key)) for values in (old, new)]
             if values[0] != values[1] and key not in may_change:
-                was, asked = (values.get(key, "not there") for values in (old, new))
+                was, asked = (values.get(key, defaults.get(key, "not there")) for values in (old, new))
                 raise UserError(
                     f"run folder '{self.path}' was started with {key} = {was}, not {asked}; "
                     "give the same value or another --run-dir"

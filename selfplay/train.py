@@ -13,9 +13,10 @@ from curiosity.group import ALONE
 from envs.errors import OutsideError, UnstablePhysicsError
 from selfplay import checkpoint
 from selfplay.card import CARD, write_card
-from selfplay.config import flatten
+from selfplay.config import flatten, unwritten
 from selfplay.environments import family_of, find_environment, full_name
 from selfplay.errors import UserError, warn
+from selfplay.idle import check_idle
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
@@ -92,8 +93,10 @@ def run_training(
     if num_envs is not None:
         given["num_envs"] = str(num_envs)
     settings = method_settings(method, given, family_of(spec))
+    path = run_dir or default_run_dir(method, env, seed)
+    check_idle(settings, given, path)
     return run_stage(
-        method, spec, settings, run_dir or default_run_dir(method, env, seed), steps=steps, seed=seed, device=device,
+        method, spec, settings, path, steps=steps, seed=seed, device=device,
         threads=threads, quiet=quiet, checkpoint_seconds=checkpoint_seconds, pictures=pictures,
     )  # fmt: skip
 
@@ -137,7 +140,8 @@ def run_stage(
         }
         check_same(group, config)
         stage = build_stage(method, spec, share, seed, device, group)
-        resumed = folder is not None and folder.start(config, threads=threads)
+        assumed = unwritten(type(settings), "settings.")
+        resumed = folder is not None and folder.start(config, threads=threads, defaults=assumed)
         if folder is not None and hasattr(stage, "keep_in"):
             stage.keep_in(folder.path)
         newest = checkpoint.load_latest(folder.checkpoints) if folder is not None and resumed else None

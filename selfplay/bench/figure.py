@@ -1,4 +1,4 @@
-"""The picture of `selfplay bench scaling`."""
+"""The pictures of `selfplay bench scaling` and of `benchmarks/leash.py`."""
 
 from __future__ import annotations
 
@@ -45,5 +45,39 @@ def draw_scaling(
     size.set_title("size of the worlds")
     if by_side:
         size.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_leash(path: Path, rows: Sequence[Row]) -> None:
+    """Draw J by β, a panel for each grid: the optimum J* as a line, the reference's J as a thin one, PPO as points.
+
+    rows: those of `benchmarks/leash.py`. Each seed has a reference of its own, and so an optimum and a colour.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    grids = list(dict.fromkeys(row["grid"] for row in rows))
+    figure, panels = pyplot.subplots(
+        1, len(grids), figsize=(4.5 * len(grids), 4), layout="constrained", squeeze=False, sharey=True
+    )
+    for axes, grid in zip(panels[0], grids, strict=True):
+        for seed in dict.fromkeys(row["seed"] for row in rows):
+            own = sorted((row for row in rows if (row["grid"], row["seed"]) == (grid, seed)), key=lambda row: row["β"])
+            betas = [row["β"] for row in own]
+            (line,) = axes.plot(betas, [row["J*"] for row in own], lw=1.4, label=f"optimum J*, seed {seed}")
+            colour = line.get_color()
+            axes.plot(betas, [row["J of the reference"] for row in own], color=colour, lw=0.6, ls=":",
+                      label=f"reference, seed {seed}")  # fmt: skip
+            axes.plot(betas, [row["J of PPO"] for row in own], "o", color=colour, ms=5, mfc="none",
+                      label=f"PPO, seed {seed}")  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xlabel("β, reward per nat")
+        axes.set_title(grid)
+    panels[0][0].set_ylim(bottom=0)
+    panels[0][0].set_ylabel("J = return − β KL, discounted")
+    panels[0][-1].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

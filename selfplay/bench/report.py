@@ -127,16 +127,18 @@ def write(path: Path | None, result: dict[str, Any]) -> None:
 
 
 def write_report(
-    title: str, rows: list[Row], facts: dict[str, Any], out: str | None, summary: Sequence[Row] = ()
-) -> None:
+    title: str, rows: list[Row], facts: dict[str, Any], out: str | None, summary: Sequence[Row] = (),
+    figure: str = "",
+) -> None:  # fmt: skip
     """Print a Markdown report; with `out`, also write `README.md` and `data.json` into that folder.
 
-    summary: rows of a table of its own, before the others.
+    summary: rows of a table of its own, before the others. figure: the name of a picture there.
     """
     facts = facts | machine()
     listed = "\n".join(f"- {name}: {cell(value)}" for name, value in facts.items())
     tables = "\n\n".join(markdown(table) for table in (summary, rows) if table)
-    text = f"# {title}\n\n{tables}\n\n{listed}\n"
+    picture = f"![{title}]({figure})\n\n" if figure else ""
+    text = f"# {title}\n\n{picture}{tables}\n\n{listed}\n"
     print(text)
     if out:
         folder = Path(out)

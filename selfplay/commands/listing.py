@@ -57,7 +57,7 @@ def methods(method: str | None, env: str | None) -> None:
         every = METHODS | CONTINUATIONS
         _print_table(("method", "what it does"), [(name, known.description) for name, known in every.items()])
         return
-    from selfplay.config import flatten, keys
+    from selfplay.config import keys, value_of
     from selfplay.environments import family_of, find_environment
     from selfplay.methods import method_settings
     from selfplay.stages.fitted_settings import is_fitted, used
@@ -65,15 +65,15 @@ def methods(method: str | None, env: str | None) -> None:
     settings = method_settings(
         method, {}, family_of(find_environment(checked_env(env, EVERY_FAMILY) or "grid/Empty-5x5-v0"))
     )
-    defaults, kind = flatten(settings), type(settings)
+    kind = type(settings)
     known = used(kind) if is_fitted(kind) else keys(kind)
-    rows = [(key, _as_typed(defaults[key]), field.description or "") for key, field in known.items()]
+    rows = [(key, _as_typed(value_of(settings, key)), field.description or "") for key, field in known.items()]
     _print_table(("setting", "default", ""), rows)
 
 
 def _as_typed(value: Any) -> str:
     """A default as `--set` would take it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 

@@ -14,6 +14,11 @@ from selfplay.options import COUNT, ENV_KWARGS, LABELS, SEED, TEACHER, checked_e
 _OF_THEIR_OWN = {"finetune": "RUN", "clone": "FILE", "dpo": "RUN"}
 """Methods that begin with a run or a file: commands, and what they are given."""
 
+_REWARDS = (
+    "task=1; a bonus such as icm=0.01 (`selfplay methods` lists them); or what is taught by examples, by weights or by "
+    "comparisons: classifier=1, features=1, preferences=1"
+)
+
 
 class _Train(click.Command):
     """Looks at METHOD first: what a command of its own takes are no options of this one."""
@@ -45,7 +50,7 @@ def _refuse_a_command(method: str) -> None:
     "rewards",
     multiple=True,
     metavar="NAME=WEIGHT",
-    help="What is wanted, such as task=1 or icm=0.01 (for alice-bob: of Alice). Repeatable.  [default: the method's]",
+    help=f"What is wanted (for alice-bob: of Alice): {_REWARDS}. Repeatable.  [default: the method's]",
 )
 @click.option(
     "--tv",
@@ -105,7 +110,13 @@ def train(
     help="What is taken over: encoder, policy, critic, normaliser, or none.  [default: encoder,policy,normaliser]",
 )
 @click.option("--freeze", metavar="PART,…", help="What learns nothing: encoder, policy, critic.  [default: none]")
-@click.option("--reward", "rewards", multiple=True, metavar="NAME=WEIGHT", help="As for train.  [default: task=1]")
+@click.option(
+    "--reward",
+    "rewards",
+    multiple=True,
+    metavar="NAME=WEIGHT",
+    help=f"What is wanted: {_REWARDS}. Repeatable.  [default: task=1]",
+)
 @click.option("--kl", metavar="BETA", help="Leash: the reward that a nat of KL to RUN's policy costs.")
 @click.option("--kl-target", metavar="NATS", help="Leash: the KL of an episode that BETA is moved towards.")
 @LABELS

@@ -254,6 +254,11 @@ class Learner:
         self.updates += 1
         return metrics
 
+    def watch(self, batch: Transitions) -> None:
+        """Show a batch that nothing is learnt from to the sources that remember episodes."""
+        batch = batch.to(self.device)
+        self._payroll.watch(batch, self.as_played(batch))
+
     def as_played(self, batch: Transitions) -> Transitions:
         """What sources are shown: continuous actions as the world was given them."""
         if self.policy.distribution.spreads == 0:

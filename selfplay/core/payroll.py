@@ -113,6 +113,19 @@ class Payroll:
                 metrics[f"{stream.source.name}/{key}"] = sum(float(one[key]) for one in fitted) / len(fitted)
         return metrics
 
+    def watch(self, batch: Transitions, shown: Transitions) -> None:
+        """Nothing is learnt from this batch, but who remembers episodes must not miss a part of one.
+
+        A source may have a `watch(batch)` of its own for that, else it pays and learns as ever.
+        """
+        for stream in self.streams:
+            source, seen = stream.source, batch if _as_drawn(stream) else shown
+            if hasattr(source, "watch"):
+                source.watch(seen)
+            elif getattr(source, "remembers", False):
+                source.reward(seen)
+                source.fit(seen)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Flat mapping of tensors, `source.<name>.…` and `scale.<name>.…`."""
         state: dict[str, Tensor] = {}

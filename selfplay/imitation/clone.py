@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from selfplay.config import apply_overrides
 from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError, nearest, unknown
-from selfplay.imitation.episodes import Episodes, load_episodes, space_facts
+from selfplay.imitation.episodes import Episodes, fitting, load_episodes
 from selfplay.methods import find_method, world_maker
 from selfplay.rundir import default_run_dir
 from selfplay.stages.fitted_settings import FittedConfig, used
@@ -38,7 +36,7 @@ def run_clone(
     """Fit a policy to the episodes in `file` by maximum likelihood and return the run folder.
 
     env: where it is to play, by default where they were recorded. seed: by default that of the run they are of, whose
-    fixed levels depend on it. overrides: dotted keys of `GridCloneConfig` or `MujocoCloneConfig`; what is seen of the
+    fixed levels depend on it. overrides: dotted keys of `AnyCloneConfig`; what is seen of the
     world is as it was recorded. The rest as in `selfplay.train.run_training`. Of Alice's turns the goal, which comes
     last in what is seen, is left out.
 
@@ -89,11 +87,8 @@ def run_clone(
 
 
 def fitted_defaults(method: str, family: Family) -> Any:
-    """The settings of `method` in worlds of `family`; UserError where it has none."""
-    known = find_method(method)
-    if family not in known.families:
-        raise UserError(f"{method}: expected a world of {' or '.join(known.families)}, not one from {family}")
-    return known.defaults(family)
+    """The settings of `method` in worlds of `family`."""
+    return find_method(method).defaults(family)
 
 
 def fitted_settings(method: str, base: FittedConfig, overrides: dict[str, str]) -> Any:
@@ -110,38 +105,6 @@ def held_out(count: int, share: float, seed: int) -> np.ndarray:
     chosen = np.zeros(count, bool)
     chosen[np.random.default_rng(seed).permutation(count)[: round(share * count)]] = True
     return chosen
-
-
-def fitting(episodes: Episodes, sees: gymnasium.Space, does: gymnasium.Space, name: str) -> Episodes:
-    """`episodes` as a player with these spaces would have had them; UserError where they do not fit.
-
-    Of Alice's turns what comes behind the player's own observation, Bob's goal, is left out.
-    """
-    about = episodes.about
-    for words, space, key in (("shows", sees, "sees"), ("takes", does, "does")):
-        here, there = space_facts(space), about[key]
-        if about["player"] == "alice" and key == "sees" and there["kind"] == here["kind"]:
-            width = len(here["values"])
-            if here["kind"] == "tokens" or len(there["values"]) == width + 1:  # of numbers the flag alone comes last
-                there = {**there, "values": there["values"][:width]}
-        if here != there:
-            raise UserError(f"'{name}' does not fit: this world {words} {_facts(here)}, there it was {_facts(there)}")
-    width = (sees.shape or (0,))[0]
-    dtypes = (
-        ("uint8" if about["sees"]["kind"] == "tokens" else "float32"),
-        ("int64" if about["does"]["kind"] == "choices" else "float32"),
-    )
-    if (str(episodes.obs.dtype), str(episodes.action.dtype)) != dtypes or episodes.obs.ndim != 2:
-        raise UserError(
-            f"'{name}' holds {episodes.obs.dtype} and {episodes.action.dtype}, expected {', '.join(dtypes)}"
-        )
-    return replace(episodes, obs=episodes.obs[:, :width], last_obs=episodes.last_obs[:, :width])
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    values = facts["values"]
-    count = f"{len(values)} {facts['kind']}" if isinstance(values, list) else f"{values} {facts['kind']}"
-    return count if facts["kind"] != "tokens" else f"{count} of {sum(values)} values"
 
 
 def _read(file: Path) -> tuple[Episodes, dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from selfplay.environments import EVERY_FAMILY
 from selfplay.errors import UserError
 from selfplay.options import COUNT, DETERMINISTIC, SEED, THREADS_OF_RUN, checked_env, fits, run_options
 
@@ -91,7 +92,7 @@ def clone(
 
     The same command with the same run folder goes on where it stopped.
     """
-    env = checked_env(env)
+    env = checked_env(env, EVERY_FAMILY)
     from selfplay.config import parse_pairs
 
     overrides = parse_pairs([*pairs, *(["fit.successes=true"] if successes else [])])

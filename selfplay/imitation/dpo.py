@@ -13,19 +13,19 @@ import torch
 from gymnasium import spaces
 
 from envs.grid.levels.rules import RULE_OBSTACLES
-from selfplay.environments import MujocoSpec, find_environment, full_name
-from selfplay.errors import UserError, unknown
+from selfplay.environments import MujocoSpec, family_of, find_environment, full_name
+from selfplay.errors import UserError, unknown, warn
 from selfplay.finetune import SHAPE, recorded_parents
 from selfplay.imitation.clone import fitted_defaults, fitted_settings
 from selfplay.imitation.record import SEEN
 from selfplay.label.events import Comparison, comparisons
 from selfplay.label.ledger import open_ledger
-from selfplay.label.pairs import Pairs, load_pairs
+from selfplay.label.pairs import Pairs, alike, load_pairs
 from selfplay.label.segments import ClipStore
-from selfplay.label.serve import Places
+from selfplay.label.serve import Places, check_one_player
 from selfplay.lineage import find_parent
 from selfplay.methods import world_maker
-from selfplay.rundir import default_run_dir
+from selfplay.rundir import default_run_dir, find_run
 from selfplay.stages.dpo import trained_steps
 from selfplay.threads import limit_spinning
 from selfplay.train import CHECKPOINT_SECONDS, run_stage
@@ -53,7 +53,7 @@ def run_dpo(
 
     ledger: an SQLite file beside its folder `clips`, by default the one that `selfplay label` keeps in `run`. teacher:
     only their answers. seed: by default that of `run`, whose fixed levels depend on it. overrides: dotted keys of
-    `GridDPOConfig` or `MujocoDPOConfig`; the policy's shape and what it sees are those of `run`. The rest as in
+    `AnyDPOConfig`; the policy's shape and what it sees are those of `run`. The rest as in
     `selfplay.train.run_training`.
 
     Raises:
@@ -62,6 +62,7 @@ def run_dpo(
         SystemExit: 130 or 143, after a checkpoint, when asked to stop.
     """
     limit_spinning()
+    check_one_player(find_run(run), METHOD)
     parent = find_parent(run, None)
     if parent.ppo.memory != "none":
         raise UserError(f"dpo: '{run}' has a memory, and what it remembers where a clip begins is not known")
@@ -75,6 +76,7 @@ def run_dpo(
     settings = fitted_settings(METHOD, base.model_copy(update=update), overrides or {})
     try:
         clips = ClipStore((Places(parent.path).ledger if ledger is None else ledger).parent / "clips")
+        answers = _alike(answers, clips)
         pairs = load_pairs(answers, clips)
         world = world_maker(spec, settings)(1, 0, False)
         steps = trained_steps(pairs)
@@ -112,6 +114,8 @@ def why_not_exact(spec: Any, settings: Any, pairs: Pairs) -> str | None:
     """
     if settings.tv != "off":
         return "the noisy TV draws pictures, and DPO is exact only where nothing is drawn but actions"
+    if family_of(spec) == "outside":
+        return f"whether {spec.id} draws anything by chance is not known, and DPO is exact only where nothing does"
     if not isinstance(spec, MujocoSpec):
         if spec.rule == RULE_OBSTACLES:
             return f"obstacles of {spec.id} walk at random, and DPO is exact only where nothing is drawn but actions"
@@ -142,6 +146,16 @@ def _answers(path: Path, run: Path, teacher: str | None) -> list[Comparison]:
         raise UserError(str(error)) from None
     if not found:
         raise UserError(f"ledger '{path}' has no answers yet (`selfplay label {run}` asks for some)")
+    return found
+
+
+def _alike(answers: list[Comparison], clips: ClipStore) -> list[Comparison]:
+    """Those about clips that can be loaded together; a warning for the others."""
+    found = alike(answers, clips)
+    if len(found) < len(answers):
+        warn(
+            f"{len(answers) - len(found)} of {len(answers)} comparisons are left out: their clips are not as the others"
+        )
     return found
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import safetensors
 import safetensors.numpy
 from gymnasium import spaces
 
+from selfplay.errors import UserError
 from selfplay.jsonfile import plain, write_bytes
 
 FORMAT = "selfplay episodes 1"
@@ -128,6 +129,38 @@ def load_episodes(path: Path) -> Episodes:
         raise ValueError(f"'{path}': {odd[0]} is {'of no use' if odd[0] in arrays else 'missing'}")
     arrays = {name: array.copy() for name, array in arrays.items()}  # what safetensors gives may not be written to
     return Episodes(**arrays, about=json.loads(about), sha256=hashlib.sha256(content).hexdigest())
+
+
+def fitting(episodes: Episodes, sees: gymnasium.Space, does: gymnasium.Space, name: str) -> Episodes:
+    """`episodes` as a player with these spaces would have had them; UserError where they do not fit.
+
+    Of Alice's turns what comes behind the player's own observation, Bob's goal, is left out.
+    """
+    about = episodes.about
+    for words, space, key in (("shows", sees, "sees"), ("takes", does, "does")):
+        here, there = space_facts(space), about[key]
+        if about["player"] == "alice" and key == "sees" and there["kind"] == here["kind"]:
+            width = len(here["values"])
+            if here["kind"] == "tokens" or len(there["values"]) == width + 1:  # of numbers the flag alone comes last
+                there = {**there, "values": there["values"][:width]}
+        if here != there:
+            raise UserError(f"'{name}' does not fit: this world {words} {_facts(here)}, there it was {_facts(there)}")
+    width = (sees.shape or (0,))[0]
+    dtypes = (
+        ("uint8" if about["sees"]["kind"] == "tokens" else "float32"),
+        ("int64" if about["does"]["kind"] == "choices" else "float32"),
+    )
+    if (str(episodes.obs.dtype), str(episodes.action.dtype)) != dtypes or episodes.obs.ndim != 2:
+        raise UserError(
+            f"'{name}' holds {episodes.obs.dtype} and {episodes.action.dtype}, expected {', '.join(dtypes)}"
+        )
+    return replace(episodes, obs=episodes.obs[:, :width], last_obs=episodes.last_obs[:, :width])
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    values = facts["values"]
+    count = f"{len(values)} {facts['kind']}" if isinstance(values, list) else f"{values} {facts['kind']}"
+    return count if facts["kind"] != "tokens" else f"{count} of {sum(values)} values"
 
 
 def _arrays(episodes: Episodes) -> dict[str, np.ndarray]:

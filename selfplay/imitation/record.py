@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from selfplay.stages.finetune import FinetuneStage
 
-SEEN = ("segments", "view_size", "tv", "tv_hidden", "levels")
-"""The settings of a stage of one learner that say what is seen, and of which levels."""
+SEEN = ("segments", "view_size", "tv", "tv_hidden", "levels", "success")
+"""The settings of a stage of one learner that say what is seen, of which levels, and from outside what a success is."""
 
 
 def run_record(

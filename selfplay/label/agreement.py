@@ -34,16 +34,19 @@ def likeness(source: PreferenceReward, segments: Segments) -> dict[str, float]:
 
 
 def ceilings(labels: Sequence[Label], pairs: Pairs, script: ScriptedTeacher | None) -> dict[str, float]:
-    """What accuracy the teacher's own noise allows on the held-out `pairs`: of a script `ceiling`, exactly.
+    """What accuracy the teacher's own noise allows on the held-out `pairs`: of a script `ceiling`, exactly; nothing of
+    one that errs in rankings.
 
     Of people who were asked some pairs again self_agreement, and between what the ceiling lies: ceiling_low and
     ceiling_high. Of several the first by name. Empty where nothing can be said.
     """
     if script is not None:
         held = pairs.where(pairs.held_out)
-        if not len(held):
+        ranked = any(len(label.query.clips) > 2 for label in labels)
+        teacher = script.in_rankings() if ranked else script
+        if not len(held) or teacher is None:
             return {}
-        best = script.ceiling(held.steps, torch.stack([held.left, held.right], -1)).best
+        best = teacher.ceiling(held.steps, torch.stack([held.left, held.right], -1)).best
         return {"ceiling": best} if best == best else {}
     for name in sorted({label.teacher for label in labels}):
         found = self_agreement(labels, name, decided=True)

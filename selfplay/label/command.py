@@ -16,7 +16,7 @@ from selfplay.options import AT_LEAST_1, SEED
     "--queries", type=click.IntRange(0, 10_000), default=20, show_default=True, metavar="N",
     help="Questions to film first where none are open; 0: wait for those of another process.",
 )  # fmt: skip
-@click.option("--horizon", type=AT_LEAST_1, default=25, show_default=True, metavar="STEPS", help="Steps of a clip.")
+@click.option("--horizon", type=AT_LEAST_1, metavar="STEPS", help="Steps of a clip.  [default: the run's, or 25]")
 @click.option("--question", default="Which one is better?", show_default=True, metavar="TEXT", help="What to judge by.")
 @click.option("--fps", type=click.FloatRange(1, 30), default=8.0, show_default=True, help="Frames a second.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of what is played for new questions.")
@@ -25,7 +25,7 @@ def label(
     run: Path,
     teacher: str | None,
     queries: int,
-    horizon: int,
+    horizon: int | None,
     question: str,
     fps: float,
     seed: int,
@@ -34,7 +34,7 @@ def label(
     """Ask a person which of two clips of RUN is better, on a local page.
 
     Prints a link for a browser on this machine. Labels are in RUN/preferences/ledger.sqlite; training may go on
-    meanwhile. Keys: ← left, → right, = equal, s skip, u undo, ? help.
+    meanwhile. Keys: 1 or ← left, 2 or → right, e or = equal, s skip, u undo, ? help.
     """
     from selfplay.rundir import find_run
 

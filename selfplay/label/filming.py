@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,11 +67,19 @@ class Filmed:
 
 
 def film_clips(
-    world: World, learner: Learner, store: ClipStore, sheets: Sheets, *, count: int, horizon: int, seed: int
+    world: World,
+    learner: Learner,
+    store: ClipStore,
+    sheets: Sheets,
+    *,
+    count: int,
+    horizon: int,
+    seed: int,
+    short: Literal["pad", "drop"] = "pad",
 ) -> list[str]:
     """Play `world` with `learner` and keep `count` different clips of `horizon` steps with their pictures; their ids.
 
-    Fewer where the play keeps repeating itself. Which segments of what was played are kept is drawn.
+    Fewer where the play keeps repeating itself. Which segments of what was played are kept is drawn. short: see `cut`.
     Raises NotImplementedError in worlds without pictures.
     """
     rng = np.random.default_rng(seed)
@@ -88,7 +96,7 @@ def film_clips(
             filmed.stop()
             times, environments = np.indices(played.mask.shape)
             shown = learner.as_played(played)  # rewards are shown what the world was given, so clips are as well
-            segments = cut(shown, horizon, pictures={"time": times, "environment": environments})
+            segments = cut(shown, horizon, short, pictures={"time": times, "environment": environments})
             for m in rng.permutation(len(segments)).tolist():
                 if len(found) < count:
                     found[_keep(segments.take([m]), filmed, store, sheets)] = None

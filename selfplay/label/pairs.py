@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -61,17 +62,37 @@ class Pairs:
         return replace(self, **{name: getattr(self, name).to(device) for name in fields})
 
 
-def load_pairs(comparisons: Sequence[Comparison], clips: ClipStore) -> Pairs:
-    """The comparisons with the segments they are about; `ValueError` for none, or a clip that is missing or damaged."""
+def load_pairs(comparisons: Sequence[Comparison], clips: ClipStore, reads: str = "obs") -> Pairs:
+    """The comparisons with the segments they are about; `ValueError` for none, or a clip that is missing or damaged.
+
+    reads: the channel that is looked at, the only one that is loaded. The clips may be of several lengths.
+    """
     if not comparisons:
         raise ValueError("pairs: there are no comparisons yet")
-    columns = {id: m for m, id in enumerate(dict.fromkeys(id for one in comparisons for id in (one.left, one.right)))}
+    columns = {id: m for m, id in enumerate(_clips_of(comparisons))}
     groups = {id: g for g, id in enumerate(dict.fromkeys(one.group for one in comparisons))}
     return Pairs(
-        clips.load(list(columns)).steps,
+        clips.load(list(columns), {reads}).steps,
         torch.tensor([columns[one.left] for one in comparisons]),
         torch.tensor([columns[one.right] for one in comparisons]),
         torch.tensor([one.target for one in comparisons]),
         torch.tensor([groups[one.group] for one in comparisons]),
         torch.tensor([one.held_out for one in comparisons]),
     )
+
+
+def alike(comparisons: Sequence[Comparison], clips: ClipStore, reads: str = "obs") -> list[Comparison]:
+    """Those that `load_pairs` can load together: their clips show `reads`, and are of the kind that most are of.
+
+    A ledger is only added to, and anybody may have asked about clips of another world in it, or without that channel.
+    """
+    kinds = {id: clips.kind(id, {reads}) for id in _clips_of(comparisons)}
+    if reads != "obs":
+        kinds = {id: kind for id, kind in kinds.items() if f"channel.{reads}.now" in dict(kind)}
+    usual = Counter(kinds[id] for one in comparisons for id in (one.left, one.right) if id in kinds).most_common(1)
+    return [one for one in comparisons if usual and kinds.get(one.left) == kinds.get(one.right) == usual[0][0]]
+
+
+def _clips_of(comparisons: Sequence[Comparison]) -> list[str]:
+    """The ids of all clips that are compared, each once."""
+    return list(dict.fromkeys(id for one in comparisons for id in (one.left, one.right)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -150,11 +150,22 @@ class ClipStore:
                 write_bytes(self.path(ids[-1]), content)
         return ids
 
-    def load(self, ids: Sequence[str]) -> Segments:
-        """The clips with these ids, in this order; `ValueError` names one that is missing or damaged."""
+    def load(self, ids: Sequence[str], channels: Collection[str] | None = None) -> Segments:
+        """The clips with these ids, in this order; `ValueError` names one that is missing or damaged, or says what is
+        not alike. Shorter ones are padded behind the mask, as `cut` does. channels: those that are kept; None: all.
+        """
         if not ids:
             raise ValueError(f"clips {self.folder}: no ids to load")
-        return stack([_segments({name: array[:, None] for name, array in self._read(id).items()}) for id in ids])
+        clips = [_kept(self._read(id), channels) for id in ids]
+        horizon = max(len(clip["steps.mask"]) for clip in clips)
+        return stack([_segments({name: _padded(array, horizon) for name, array in clip.items()}) for clip in clips])
+
+    def kind(self, id: str, channels: Collection[str]) -> frozenset[tuple[str, str]]:
+        """What a step of the clip is made of, name to dtype and shape: clips of one kind can be loaded together, with
+        these `channels`, be they of one length or not.
+        """
+        clip = _kept(self._read(id), channels)
+        return frozenset((name, f"{array.dtype} {list(array.shape[1:])}") for name, array in clip.items())
 
     def path(self, id: str) -> Path:
         """The file of a clip."""
@@ -179,6 +190,22 @@ class ClipStore:
 def clip_ids(segments: Segments) -> list[str]:
     """The ids that the segments have as clips; nothing is kept."""
     return [_id(content) for content in _contents(segments)]
+
+
+def _kept(clip: Mapping[str, np.ndarray], channels: Collection[str] | None) -> dict[str, np.ndarray]:
+    """The arrays of a clip, without those of other channels."""
+    return {
+        name: array
+        for name, array in clip.items()
+        if channels is None or not name.startswith("channel.") or name[8:].rsplit(".", 1)[0] in channels
+    }
+
+
+def _padded(array: np.ndarray, horizon: int) -> np.ndarray:
+    """[H, …] as [horizon, 1, …], 0 where nothing is there."""
+    padded = np.zeros((horizon, 1, *array.shape[1:]), array.dtype)
+    padded[: len(array), 0] = array
+    return padded
 
 
 def _contents(segments: Segments) -> Iterator[bytes]:

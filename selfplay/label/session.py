@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from selfplay.core.transitions import Transitions
-from selfplay.errors import UserError
+from selfplay.errors import UserError, warn
 from selfplay.label.agreement import ceilings, likeness
 from selfplay.label.candidates import candidates, reference_of, sizes
-from selfplay.label.events import Label, Query, comparisons, query_id
+from selfplay.label.events import Comparison, Label, Query, comparisons, query_id
 from selfplay.label.judge import answer, scripted
 from selfplay.label.ledger import Ledger, open_ledger
-from selfplay.label.pairs import load_pairs
+from selfplay.label.pairs import alike, load_pairs
 from selfplay.label.queries import Choice, Chooser
 from selfplay.label.segments import ClipStore, Segments, clip_ids, cut, stack
 from selfplay.label.settings import LabelConfig, OneTeacher, QueryConfig
@@ -63,6 +63,7 @@ class Labelling:
         self.rollouts = 0
         self.fitted = 0  # labels that the reward knows
         self._asked: list[str] = []  # ids of what this run asked
+        self._left_out = 0  # comparisons that were last warned of
         self._reference: list[str] = []  # ids of what was played first
 
     def keep_in(self, folder: Path) -> None:
@@ -225,17 +226,36 @@ class Labelling:
 
         segments: of the present play, by which the learnt return is held against the true one.
         """
-        said = comparisons(labels)
+        said = self._alike(comparisons(labels))
         if not any(one.target != 0.5 and not one.held_out for one in said):
             return {}  # with nothing but ties to learn from there is nothing but noise to bring to scale
-        pairs = load_pairs(said, self.clips)
+        pairs = load_pairs(said, self.clips, self.source.reads)
+        if self.script is not None and self.queries.clips > 2:  # a ranking orders also what is the same to the script
+            pairs = pairs.where(self.script.decides(pairs.steps, torch.stack([pairs.left, pairs.right], -1)))
+            if bool(pairs.held_out.all()):
+                return {}
         bounds = ceilings(labels, pairs, self.script)
         metrics = self.source.fit_pairs(pairs, bounds.pop("ceiling", None))
         reference = ClipStore(self.clips.folder.parent / "reference").load(self._reference)
         self.source.normalise(reference.steps.to(self.source.device))
         self.fitted = len(labels)
-        metrics["decided"] = sum(one.target != 0.5 for one in said) / len(said)
+        metrics["decided"] = float((pairs.target != 0.5).sum()) / len(said)
         return metrics | bounds | likeness(self.source, segments)
+
+    def _alike(self, said: list[Comparison]) -> list[Comparison]:
+        """Those that the reward can be fitted to. A script asks about what the run itself played, so all of them; into
+        people's ledger somebody may have written about clips that do not show what the reward reads.
+        """
+        if self.script is not None:
+            return said
+        found = alike(said, self.clips, self.source.reads)
+        if len(said) - len(found) != self._left_out:
+            self._left_out = len(said) - len(found)
+            warn(
+                f"{self._left_out} of {len(said)} comparisons are left out: their clips in {self.clips.folder} do not "
+                f"show {self.source.reads!r} as the reward reads it"
+            )
+        return found
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Counters, and the ids of what was asked and played first."""

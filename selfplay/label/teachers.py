@@ -87,7 +87,8 @@ class ScriptedTeacher:
 
         Of k > 2 a ranking is drawn best first, each time with probability ∝ exp(βR) of the rest (Plackett 1975, Luce
         1959), so that every pair in it is ordered as if it had been asked alone; a mistake swaps two neighbours in it,
-        drawn uniformly. It is never equal, and skipped where all returns are below the threshold.
+        drawn uniformly. It is never equal, so that pairs in it that are (`decides`) say nothing, and skipped where all
+        returns are below the threshold.
         """
         if sets.dim() != 2 or sets.shape[1] < 2:
             raise ValueError(f"teacher {self.name!r}: sets must be [Q, k] with k ≥ 2, got {list(sets.shape)}")
@@ -116,6 +117,21 @@ class ScriptedTeacher:
             float((better * left + (1 - better) * (1 - left)).mean()),
             float(decided.double().mean()),
         )
+
+    def decides(self, steps: Batch, pairs: Tensor) -> Tensor:
+        """Bool [Q]: whether the returns of pairs of columns, int64 [Q, 2], differ by the threshold of equality."""
+        return ~self._equals(self.returns(steps)[0][pairs])
+
+    def in_rankings(self) -> ScriptedTeacher | None:
+        """Who answers pairs as this teacher orders them in rankings, where it decides; None if that is not so simple.
+
+        Plackett and Luce's order of two does not depend on the others, but how far a mistake reaches does. The
+        thresholds have done their part: a ranking is skipped as a whole.
+        """
+        if self.config.mistake:
+            return None
+        config = self.config.model_copy(update={"skip": None, "equal": 0.0})
+        return ScriptedTeacher(self.name, config, 0, self.bias, self.feature)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Its random stream; the settings are not in it and are never changed."""

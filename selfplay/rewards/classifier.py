@@ -127,7 +127,8 @@ class GoalClassifier(Bonus):
 
         confidence: mean C over the visited states (an even sample of at most `JUDGED`). loss, accuracy: of successes
         held out against these states, half and half, nats. missed: share of the successes held out with C < ½.
-        missed_visited: the same of the true successes in the last batch that had any, where the world says so; else 0.
+        missed_visited: the same of the true successes in the last batch that had any; not there before the first one,
+        nor where the world does not say what a success is.
         """
         rows = successors(batch, self.reads)
         if not len(rows):
@@ -142,7 +143,7 @@ class GoalClassifier(Bonus):
         true = (batch.terminated & (batch.task_reward > 0))[batch.mask]
         if memory.succeeds and bool(true.any()):
             memory.missed = float((self._logits(rows[true]) < 0).double().mean())
-        return self._judge(rows) | {"missed_visited": memory.missed}
+        return self._judge(rows) | ({} if memory.missed is None else {"missed_visited": memory.missed})
 
     def _observe(self, rows: Tensor) -> None:
         if self.members.whitening is not None:

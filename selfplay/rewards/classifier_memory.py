@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 _HELD_OUT = 4  # one of so many successes
+_NONE = -1.0  # in a checkpoint, for a share of nothing
 
 
 class Examples(NamedTuple):
@@ -49,13 +50,14 @@ class Memory:
     """The examples, what was visited (failures from random play come first), and how often it was refitted.
 
     success, held_out: rows [M, P], to learn from and to judge by. missed: share of the true successes in the last batch
-    that had any which were called failures. A part of a source (`curiosity.bonus.Part`).
+    that had any which were called failures, None before the first. A part of a source (`curiosity.bonus.Part`).
     """
 
     def __init__(self, empty: Tensor, capacity: int) -> None:
         self.success = self.held_out = empty
         self.visited = Reservoir(empty, capacity)
-        self.fits, self.missed, self.succeeds = 0, 0.0, False
+        self.fits, self.succeeds = 0, False
+        self.missed: float | None = None
 
     def learn(self, examples: Examples, generator: torch.Generator) -> None:
         """Begin with `examples`; which successes are held out is drawn. Of fewer than four none is: all judge."""
@@ -73,7 +75,7 @@ class Memory:
             "held_out": self.held_out,
             "visited": self.visited.rows,
             "counts": torch.tensor([self.visited.seen, self.fits, self.succeeds]),
-            "missed": torch.tensor(self.missed, dtype=torch.float64),
+            "missed": torch.tensor(_NONE if self.missed is None else self.missed, dtype=torch.float64),
         }
 
     def check_state(self, state: Mapping[str, Tensor]) -> None:
@@ -94,4 +96,5 @@ class Memory:
         self.success, self.held_out = (state[name].to(device).clone() for name in ("success", "held_out"))
         self.visited.rows = state["visited"].to(device).clone()
         self.visited.seen, self.fits, succeeds = (int(count) for count in state["counts"])
-        self.succeeds, self.missed = bool(succeeds), float(state["missed"])
+        missed = float(state["missed"])
+        self.succeeds, self.missed = bool(succeeds), None if missed == _NONE else missed

@@ -14,6 +14,7 @@ import torch
 from envs.errors import UnmeasurableError
 from selfplay.core.collect import World
 from selfplay.errors import UserError
+from selfplay.imitation.episodes import fitting, load_episodes
 from selfplay.rewards.classifier_memory import Examples
 from selfplay.rewards.taught_config import ClassifierConfig
 
@@ -32,9 +33,10 @@ def examples_of(config: ClassifierConfig, make_world: MakeWorld, seed: int) -> E
     elif Path(config.positives).is_dir():
         success = _of_snapshots(config, make_world)
     else:
-        success = read_successes(Path(config.positives))
         if config.reads != "obs":
             raise UserError(f"{_KEY}: a demonstration holds what the player saw, expected taught.classifier.reads=obs")
+        one = make_world(1)
+        success = read_successes(Path(config.positives), one.observation_space, one.action_space)
     world = make_world(WORLDS)
     failure = random_play(world, config.failures, seed)[:, world.columns[config.reads]]
     if success.shape[1:] != failure.shape[1:] or success.dtype != failure.dtype:
@@ -66,16 +68,24 @@ def random_play(world: World, count: int, seed: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def read_successes(path: Path) -> np.ndarray:
-    """Rows [M, P] of the states of success in a demonstration: a safetensors file with `next_obs` [S, P] and `success`
-    bool [S]; the state after each step that is marked. UserError where there are none.
+def read_successes(path: Path, sees: gymnasium.Space, does: gymnasium.Space) -> np.ndarray:
+    """Rows [M, P] of the states of success in a demonstration. UserError where there are none.
+
+    Of a file of `selfplay record` the last observation of each episode that succeeded; it must be of a player that sees
+    and does the same. Any other safetensors file has `next_obs` [S, P] and `success` bool [S]: the state after each
+    step that is marked.
     """
     if not path.is_file():
         raise UserError(f"{_KEY}: there is no '{path}' (expected world, a .safetensors file, or a folder of snapshots)")
     arrays = _read(path)
+    if "last_obs" in arrays:
+        return _of_episodes(path, sees, does)
     for name in ("next_obs", "success"):
         if name not in arrays:
-            raise UserError(f"{_KEY}: '{path}' has no {name} (it has {', '.join(sorted(arrays)) or 'nothing'})")
+            raise UserError(
+                f"{_KEY}: '{path}' has no {name} (it has {', '.join(sorted(arrays)) or 'nothing'}; "
+                "expected next_obs and success, or what `selfplay record` writes)"
+            )
     rows, marks = arrays["next_obs"], arrays["success"].astype(bool)
     if rows.shape[: marks.ndim] != marks.shape or rows.ndim != marks.ndim + 1:
         raise UserError(f"{_KEY}: '{path}' has next_obs {list(rows.shape)} and success {list(marks.shape)}, "
@@ -83,6 +93,19 @@ def read_successes(path: Path) -> np.ndarray:
     if not marks.any():
         raise UserError(f"{_KEY}: in '{path}' no step is marked as a success")
     return rows[marks]
+
+
+def _of_episodes(path: Path, sees: gymnasium.Space, does: gymnasium.Space) -> np.ndarray:
+    try:
+        episodes = load_episodes(path)
+    except ValueError as error:
+        raise UserError(f"{_KEY}: {error}") from None
+    if missing := sorted({"player", "sees", "does"} - set(episodes.about)):
+        raise UserError(f"{_KEY}: '{path}' does not say its {missing[0]}")
+    episodes = fitting(episodes, sees, does, f"{_KEY}={path}")
+    if episodes.success is None or not episodes.success.any():
+        raise UserError(f"{_KEY}: in '{path}' none of {len(episodes)} episodes is a success")
+    return episodes.last_obs[episodes.success]
 
 
 def _of_world(config: ClassifierConfig, make_world: MakeWorld, seed: int) -> np.ndarray:
@@ -110,7 +133,8 @@ def _of_snapshots(config: ClassifierConfig, make_world: MakeWorld) -> np.ndarray
     try:
         return world.rows_of(joined)[:, world.columns[config.reads]]
     except (ValueError, KeyError) as error:
-        raise UserError(f"{_KEY}: '{config.positives}' holds no snapshots of this world: {error}") from None
+        why = f"'{files[0]}' lacks the array {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{_KEY}: '{config.positives}' holds no snapshots of this world: {why}") from None
 
 
 def _bare(world: Any) -> Any:

@@ -121,6 +121,12 @@ class Leash:
             self.beta.update(metrics["kl_per_episode"], int(count))
         return metrics
 
+    def watch(self, batch: Batch) -> None:
+        """Follow what is played while nothing is learnt from it: β stays, and no nats are counted."""
+        assert isinstance(batch, Transitions)
+        if self.reference.memory:
+            _, self._state = self._follow(batch)
+
     @torch.no_grad()
     def _follow(self, batch: Transitions) -> tuple[Tensor, Tensor]:
         """log π_ref of the actions, [T, N], and what the reference remembers after them, [N, H]."""

@@ -28,12 +28,16 @@ CHARTS: dict[str, list[str]] = {
 
 
 def labelling_of(config: PPOStageConfig, learner: Learner, make_worlds: Callable[[int], World], seed: int) -> Labelling:
-    """What asks about the play of `learner`; make_worlds(count) has the channels that its rewards read."""
+    """What asks about the play of `learner`.
+
+    make_worlds(count) gives worlds that can be drawn, with the channels that its rewards read.
+    """
     [source] = [one.source for one in learner.streams if isinstance(one.source, PreferenceReward)]
 
     def film(store: ClipStore, sheets: Sheets, count: int, horizon: int, seed: int) -> list[str]:
         worlds = make_worlds(num_worlds(count))
-        return film_clips(worlds, learner, store, sheets, count=count, horizon=horizon, seed=seed)
+        short = config.labels.short
+        return film_clips(worlds, learner, store, sheets, count=count, horizon=horizon, seed=seed, short=short)
 
     return Labelling(config.labels, config.teacher, config.queries, source, film, seed)
 

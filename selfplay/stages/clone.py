@@ -8,7 +8,7 @@ from torch import Tensor
 
 from selfplay.imitation.episodes import Episodes
 from selfplay.stages.fitted import FittedStage
-from selfplay.stages.fitted_settings import GridCloneConfig, MujocoCloneConfig
+from selfplay.stages.fitted_settings import AnyCloneConfig
 
 
 class CloneStage(FittedStage):
@@ -19,7 +19,7 @@ class CloneStage(FittedStage):
     trained on. The critic learns nothing.
     """
 
-    config: GridCloneConfig | MujocoCloneConfig
+    config: AnyCloneConfig
 
     def give(self, episodes: Episodes, held_out: np.ndarray) -> None:
         """Learn from `episodes`, whose observations and actions fit, but for those of bool [E] `held_out`."""

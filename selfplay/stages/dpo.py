@@ -14,7 +14,7 @@ from selfplay.label.pairs import Pairs
 from selfplay.rewards.leash import acting, set_acting
 from selfplay.stages.base import prefixed, under
 from selfplay.stages.fitted import FittedStage
-from selfplay.stages.fitted_settings import GridDPOConfig, MujocoDPOConfig
+from selfplay.stages.fitted_settings import AnyDPOConfig
 
 
 def trained_steps(pairs: Pairs) -> int:
@@ -32,9 +32,9 @@ class DPOStage(FittedStage):
     would have to be remembered.
     """
 
-    config: GridDPOConfig | MujocoDPOConfig
+    config: AnyDPOConfig
 
-    def __init__(self, make_world, config: GridDPOConfig | MujocoDPOConfig, seed: int, device: str = "cpu") -> None:
+    def __init__(self, make_world, config: AnyDPOConfig, seed: int, device: str = "cpu") -> None:
         super().__init__(make_world, config, seed, device)
         if self.learner.memory:
             raise ValueError("dpo: what a policy with a memory remembers where a clip begins is not known")

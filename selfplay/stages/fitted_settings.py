@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfplay.config import keys
-from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig
+from selfplay.stages.ppo_settings import GridStageConfig, MujocoStageConfig, OutsideStageConfig
 
 
 class FitConfig(BaseModel):
@@ -60,6 +60,14 @@ class MujocoCloneConfig(MujocoStageConfig):
     fit: CloneConfig = CloneConfig()
 
 
+class OutsideCloneConfig(OutsideStageConfig):
+    """Everything `clone` can be told of Gymnasium environments of somebody else's."""
+
+    num_envs: int = 1
+    rollout_steps: int = 1
+    fit: CloneConfig = CloneConfig()
+
+
 class GridDPOConfig(GridStageConfig):
     """Everything `dpo` can be told of grid worlds."""
 
@@ -76,9 +84,19 @@ class MujocoDPOConfig(MujocoStageConfig):
     fit: PreferenceFitConfig = PreferenceFitConfig()
 
 
-FittedConfig = GridCloneConfig | MujocoCloneConfig | GridDPOConfig | MujocoDPOConfig
+class OutsideDPOConfig(OutsideStageConfig):
+    """Everything `dpo` can be told of Gymnasium environments of somebody else's."""
 
-_WORLD = ("levels", "segments", "view_size", "tv", "tv_hidden", "eval_episodes")
+    num_envs: int = 1
+    rollout_steps: int = 1
+    fit: PreferenceFitConfig = PreferenceFitConfig()
+
+
+AnyCloneConfig = GridCloneConfig | MujocoCloneConfig | OutsideCloneConfig
+AnyDPOConfig = GridDPOConfig | MujocoDPOConfig | OutsideDPOConfig
+FittedConfig = AnyCloneConfig | AnyDPOConfig
+
+_WORLD = ("levels", "segments", "view_size", "tv", "tv_hidden", "eval_episodes", "success", "vectorisation")
 _SHAPE = ("hidden", "activation", "critic", "normalise_obs", "log_std", "memory")
 
 
@@ -89,6 +107,6 @@ def is_fitted(config: type[BaseModel]) -> TypeGuard[type[FittedConfig]]:
 
 def used(config: type[FittedConfig]) -> dict[str, Any]:
     """Dotted key to field of the settings that mean something where nothing is played to learn from it."""
-    shape = () if issubclass(config, GridDPOConfig | MujocoDPOConfig) else _SHAPE  # there it is RUN's
+    shape = () if issubclass(config, AnyDPOConfig) else _SHAPE  # there it is RUN's
     wanted = {*_WORLD, "ppo.max_grad_norm", *(f"ppo.{key}" for key in shape)}
     return {key: field for key, field in keys(config).items() if key in wanted or key.startswith("fit.")}

@@ -48,7 +48,8 @@ class PPOStage:
 
     make_world(num_envs, seed, training) gives a `selfplay.core.collect.World` with what the settings ask for, seed
     being that of a TV's pictures and of fixed levels; with training also the channels that the bonuses look at, and as
-    `Explored` (of its family) where it is measured where the player goes.
+    `Explored` (of its family) where it is measured where the player goes. With filmed as well they can be drawn, and
+    nothing is measured.
 
     group: the ranks of the run. config.num_envs is this rank's share of the worlds, ppo.minibatch_size what all ranks
     take together. What is drawn differs from rank to rank; what is fixed (first weights, given levels, a TV's pictures)
@@ -85,9 +86,7 @@ class PPOStage:
         self.rollout.start(self.world, rank_seed(seeds[0], group.rank))
         self.labelling = None
         if config.asks:
-            self.labelling = labelling_of(
-                config, self.learner, lambda count: make_world(count, seeds[3], True), seeds[6]
-            )
+            self.labelling = labelling_of(config, self.learner, self.filmed_worlds, seeds[6])
         self.steps = self.iterations = 0
         self.explores = hasattr(world, "drain")
         self._visits = np.zeros(world.walls.shape if self.explores else (0, 0), np.int64)
@@ -157,7 +156,9 @@ class PPOStage:
             scalars["rollout/unstable"] = float(physics.unstable - blown_up)
         if self.labelling is not None:
             scalars |= prefixed("preferences", self.labelling.lesson(self.learner.as_played(batch), progress))
-        if self.labelling is None or not waits(self.labelling, self.learner.streams):
+        if self.labelling is not None and waits(self.labelling, self.learner.streams):
+            self.learner.watch(batch)
+        else:
             scalars |= prefixed("train", self.learner.update(batch))
         scalars |= prefixed("rollout", summary(episodes))
         if len(episodes.returns):
@@ -254,6 +255,14 @@ class PPOStage:
     def fresh_worlds(self, count: int) -> World:
         """`count` worlds of the run's level, as evaluations play in: beside the training and without its channels."""
         return self.make_world(count, self.world_seed, False)
+
+    def filmed_worlds(self, count: int) -> World:
+        """`count` worlds of the run's level that can be drawn, with the channels that rewards read where one of them is
+        learnt from clips.
+        """
+        if not self.config.asks:
+            return self.fresh_worlds(count)
+        return self.make_world(count, self.world_seed, True, filmed=True)
 
     def headline(self) -> dict[str, str]:
         """Success (where there is such a thing) and return of the last rollout's episodes."""

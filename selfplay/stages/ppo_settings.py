@@ -73,6 +73,11 @@ class PPOStageConfig(BaseModel):
         return not SOURCES.keys().isdisjoint(parse_rewards(self.rewards))
 
     @property
+    def weighed(self) -> set[str]:
+        """The features that have a weight in a reward."""
+        return self.taught.features.channels() if "features" in parse_rewards(self.rewards) else set()
+
+    @property
     def read_channels(self) -> set[str]:
         """What the rewards look at beside the policy's observation."""
         return privileged_channels(self.rewards, self.bonus, self.taught)

@@ -17,11 +17,25 @@ from selfplay.studies.reductions import Value
 
 @dataclass(frozen=True)
 class Against:
-    """A figure of tags `y` over the tag `x`: a panel for each of them and each arm, a thin line for each seed."""
+    """A figure of tags `y` over the tag `x`: a panel for each of them and each arm, a thin line for each seed.
+
+    beside: another such figure, with as many y, whose averages are laid over it as dashed lines. It changes nothing
+    that is measured.
+    """
 
     x: str
     y: tuple[str, ...]
     x_label: str = ""
+    beside: Against | None = None
+
+    def __post_init__(self) -> None:
+        if self.beside is not None and len(self.beside.y) != len(self.y):
+            raise ValueError(f"against {self.x}: beside has {len(self.beside.y)} tags y (expected {len(self.y)})")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All that it shows."""
+        return (self.x, *self.y, *(self.beside.tags if self.beside is not None else ()))
 
 
 @dataclass(frozen=True)

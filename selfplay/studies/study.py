@@ -209,7 +209,7 @@ class Study:
     @property
     def drawn(self) -> tuple[str, ...]:
         """All tags that a figure shows, or has as its x axis."""
-        return tuple(dict.fromkeys((*self.curves, *(tag for one in self.against for tag in (one.x, *one.y)))))
+        return tuple(dict.fromkeys((*self.curves, *(tag for one in self.against for tag in one.tags))))
 
     def measure(self, name: str) -> Measure:
         """The measure of that name."""

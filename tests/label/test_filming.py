@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from envs.grid.interop import engine_frame
@@ -9,6 +10,7 @@ from envs.grid.levels import level_spec
 from envs.grid.world import GridWorld
 from envs.mujoco import rendering
 from envs.mujoco.rollout_world import MujocoWorld
+from selfplay.cli import main
 from selfplay.core.config import PPOConfig
 from selfplay.core.learner import Learner
 from selfplay.core.streams import Stream
@@ -148,6 +150,19 @@ def test_a_newcomer_has_questions_at_once(run, tmp_path):
         for t in range(len(frames) - 1):
             if int(steps.action[t, m]) in (0, 1):
                 assert (frames[t] != frames[t + 1]).any()
+
+
+def test_a_game_is_refused_before_anything_is_made(tmp_path):
+    """It has two players, so neither `label` nor `dpo` knows whose clips are meant; both say what to do."""
+    run = tmp_path / "game"
+    run.mkdir()
+    (run / "config.json").write_text('{"config": {"method": "alice-bob"}, "threads": 1}')
+    for command in ("label", "dpo"):
+        done = CliRunner().invoke(main, [command, str(run)])
+        assert done.exit_code == 2
+        assert f"fine-tune one player first: `selfplay finetune {run} --player bob`" in done.output
+        assert len(done.output.splitlines()) == 1
+    assert [path.name for path in run.iterdir()] == ["config.json"]
 
 
 def test_what_cannot_be_filmed_is_one_line(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """Runs that learn from preferences: what is asked when, that nothing is lost or doubled, people, and refusals."""
 
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +14,24 @@ from label_worlds import segments
 from selfplay import checkpoint
 from selfplay.cli import main
 from selfplay.core.learner import Learner
+from selfplay.environments import family_of, find_environment
+from selfplay.errors import UserError
 from selfplay.evaluate import run_evaluation
 from selfplay.finetune import run_finetune
+from selfplay.idle import check_idle
+from selfplay.label.cameras import GridCamera, MujocoCamera, camera
 from selfplay.label.candidates import candidates, reference_of, sizes
 from selfplay.label.events import Query
 from selfplay.label.judge import answer, scripted
 from selfplay.label.ledger import Ledger, open_ledger
 from selfplay.label.segments import ClipStore, clip_ids
+from selfplay.label.serve import ask_some
 from selfplay.label.settings import LabelConfig, OneTeacher
 from selfplay.label.sheets import Sheets
+from selfplay.methods import method_settings
+from selfplay.rewards.preferences import PreferenceReward
 from selfplay.stages.asking import CHARTS
-from selfplay.train import run_training
+from selfplay.train import build_stage, run_training
 
 ENV = "grid/Empty-5x5-v0"
 SMALL = {
@@ -211,6 +220,114 @@ def test_nobody_waits_for_people_and_none_of_their_answers_is_lost(tmp_path):
     assert metrics(run, "preferences/labels")[-1] == 4
 
 
+def test_pairs_of_a_ranking_that_are_the_same_to_the_script_teach_nothing(tmp_path, monkeypatch):
+    """In Empty-5x5 few clips come to the goal; a ranking puts the others in some order all the same."""
+    seen = []
+    real = PreferenceReward.fit_pairs
+    monkeypatch.setattr(
+        PreferenceReward,
+        "fit_pairs",
+        lambda self, pairs, ceiling: seen.append((pairs, ceiling)) or real(self, pairs, ceiling),
+    )
+    run = train(tmp_path / "run", {"queries.clips": "4"})
+    assert len(seen) > 1
+    for pairs, ceiling in seen:
+        worth = pairs.steps.task_reward.sum(0)
+        assert ((worth[pairs.left] > worth[pairs.right]).float() == pairs.target).all()
+        assert (worth[pairs.left] != worth[pairs.right]).all()
+        assert ceiling in (1.0, None)
+    assert metrics(run, "preferences/decided")[-1] < 0.9
+    assert len(events(train(tmp_path / "wrong", {"queries.clips": "4", "teacher.mistake": "0.2"}))[0]) == 30
+    assert not metrics(tmp_path / "wrong", "preferences/heldout_ceiling")
+
+
+def answered(run, teacher="anna"):
+    """How many questions `teacher` answered now, the first clip of some and the second of others being better."""
+    with open_ledger(run / "preferences" / "ledger.sqlite") as ledger:
+        queries = ledger.unanswered(teacher)
+        for number, query in enumerate(queries):
+            ledger.answer(query.id, teacher, "left" if number % 3 else "right")
+    return len(queries)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"taught.preferences.reads": "state"},
+        {"rewards": "preferences=1,counts=0.1", "bonus.counts.reads": "position"},
+        {"coverage": "true", "labels.short": "drop"},
+    ],
+)
+def test_label_films_what_the_run_itself_would_and_the_run_goes_on(settings, tmp_path):
+    people = {"teacher.kind": "human", "labels.budget": "40", "labels.warmup": "1"} | settings
+    run = train(tmp_path / "run", people, steps=512)
+    assert answered(run) > 4
+    folder = run / "preferences"
+    with open_ledger(folder / "ledger.sqlite") as ledger:
+        with pytest.raises(UserError, match=r"--horizon 25: .* learns from clips of 6 steps \(expected --horizon 6"):
+            ask_some(run, ledger, Sheets(folder / "clips"), queries=4, horizon=25, seed=0)
+        assert ask_some(run, ledger, Sheets(folder / "clips"), queries=4, seed=0) == 4
+    kinds = {ClipStore(folder / "clips").load([id]).steps.mask.shape[0] for id in ClipStore(folder / "clips").ids()}
+    assert kinds == {6}
+    assert answered(run) == 4
+    train(tmp_path / "run", people, steps=1024)
+    assert metrics(run, "preferences/labels")[-1] > 8
+    assert metrics(run, "preferences/train_loss")
+
+
+def test_what_was_asked_about_other_clips_is_left_out_with_a_warning(tmp_path, capsys):
+    """Somebody asked about clips that do not show what the reward reads: the ledger keeps it, the run goes on."""
+    people = {"teacher.kind": "human", "labels.warmup": "1", "taught.preferences.reads": "state"}
+    run = train(tmp_path / "run", people, steps=512)
+    store = ClipStore(run / "preferences" / "clips")
+    with open_ledger(run / "preferences" / "ledger.sqlite") as ledger:
+        bare = store.load(ledger.queries()[0].clips, ())
+        ledger.ask(store.save(bare))
+    assert answered(run) > 4
+    train(tmp_path / "run", people, steps=1024)
+    assert capsys.readouterr().err.count("comparisons are left out: their clips in") == 1
+    assert metrics(run, "preferences/train_loss")
+
+
+def test_a_leash_with_a_memory_follows_the_play_that_nobody_learns_from(tmp_path):
+    """The policy is what it began as, so there is no KL, also where learning begins in the middle of episodes."""
+    small = {key: value for key, value in SMALL.items() if key in ("num_envs", "rollout_steps", "eval_episodes")}
+    memory = small | {"ppo.memory": "gru", "ppo.hidden": "16,16", "ppo.minibatch_size": "128"}
+    base = run_training(
+        "ppo", ENV, steps=512, run_dir=tmp_path / "base", overrides=memory, threads=1, quiet=True, pictures=False
+    )
+    settings = SMALL | {"ppo.learning_rate": "1e-9", "leash.beta": "0.1", "labels.warmup": "3"}
+    settings = {key: value for key, value in settings.items() if key != "ppo.hidden"}
+    run = run_finetune(
+        base, steps=1024, run_dir=tmp_path / "run", overrides=settings, threads=1, quiet=True, pictures=False
+    )
+    spent = metrics(run, "train/leash/kl_per_step")
+    assert 0 < len(spent) < 4
+    assert max(map(abs, spent)) < 1e-6
+
+
+def test_people_are_shown_worlds_that_are_not_drawn_in_training(tmp_path):
+    """Environments of somebody else's draw nothing unless they are asked to when they are made."""
+    own = {"teacher.kind": "human", "labels.warmup": "1", "eval_episodes": "2"}
+    run = run_training(
+        "ppo", "gymnasium:CartPole-v1", steps=256, run_dir=tmp_path / "run", overrides=SMALL | own, threads=1,
+        quiet=True, pictures=False,
+    )  # fmt: skip
+    assert answered(run) > 4
+
+
+def test_an_ending_is_shown_also_where_it_is_measured_where_the_player_goes():
+    """So the world is filmed without what looks on, by the camera that shows how an episode ended."""
+    settings = {"rewards": "preferences=1,counts=0.1", "bonus.counts.reads": "position", "teacher.kind": "human"}
+    for env, kind in ((ENV, GridCamera), ("mujoco/PointMaze-U-v0", MujocoCamera)):
+        spec = find_environment(env)
+        found = method_settings("ppo", SMALL | settings, family_of(spec))
+        stage = build_stage("ppo", spec, found, 0, "cpu")
+        world = stage.filmed_worlds(2)
+        assert isinstance(camera(world), kind)
+        assert world.columns == stage.world.columns
+
+
 def test_the_commands_and_what_they_refuse(tmp_path):
     def command(*words):
         sets = [part for key, value in SMALL.items() if key != "rewards" for part in ("--set", f"{key}={value}")]
@@ -241,6 +358,43 @@ def test_the_commands_and_what_they_refuse(tmp_path):
         assert run.exit_code == 2
         assert said in run.output
         assert len(run.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"labels.budget": "30"}, "labels.budget: it would do nothing here (expected --reward preferences=WEIGHT"),
+        ({"teacher.beta": "2"}, "expected --reward preferences=WEIGHT as well"),
+        ({"queries.pool": "3"}, "expected --reward preferences=WEIGHT as well"),
+        ({"taught.classifier.members": "5"}, "expected --reward classifier=WEIGHT as well"),
+        ({"bonus.rnd.gamma": "0.9"}, "expected --reward rnd=WEIGHT as well"),
+        ({"rewards": "preferences=1", "teacher.kind": "human", "teacher.mistake": "0.2"}, "expected --teacher script"),
+        ({"leash.horizon": "5"}, "expected --kl-target NATS as well"),
+        ({"leash.beta": "0.1", "leash.horizon": "5"}, "expected --kl-target NATS as well"),
+    ],
+)  # fmt: skip
+def test_settings_that_would_do_nothing_are_refused(given, said):
+    finetunes = "leash.horizon" in given
+    settings = method_settings("finetune" if finetunes else "ppo", given)
+    with pytest.raises(UserError, match=re.escape(said)):
+        check_idle(settings, given, Path("nowhere"))
+
+
+def test_what_is_measured_only_is_set_and_a_run_that_has_begun_goes_on(tmp_path):
+    given = {"rewards": "task=1,classifier=0,rnd=0", "taught.classifier.members": "5", "bonus.rnd.gamma": "0.9"}
+    check_idle(method_settings("ppo", given), given, tmp_path)
+    own = {key: value for key, value in SMALL.items() if key.partition(".")[0] not in ("labels", "taught")}
+    few = {"steps": 256, "seed": 3, "threads": 1, "quiet": True, "pictures": False}
+    idle = own | {"rewards": "task=1", "labels.budget": "30"}
+    with pytest.raises(UserError, match=r"labels\.budget: it would do nothing"):
+        run_training("ppo", ENV, run_dir=tmp_path / "run", overrides=idle, **few)
+    assert not (tmp_path / "run").exists()
+    run = run_training("ppo", ENV, run_dir=tmp_path / "run", overrides=own | {"rewards": "task=1"}, **few)
+    with pytest.raises(UserError, match=r"labels\.budget: it would do nothing"):
+        run_finetune(run, run_dir=tmp_path / "tuned", overrides={"labels.budget": "30"}, **few)
+    config = run / "config.json"  # as it was before this was checked
+    config.write_text(config.read_text().replace('"budget": 500', '"budget": 30'))
+    assert run_training("ppo", ENV, run_dir=run, overrides=idle, **few) == run
 
 
 def test_a_ledger_that_is_none_is_one_line(tmp_path):

@@ -9,7 +9,7 @@ from label_worlds import transitions
 
 from curiosity.source import Rows
 from selfplay.label.events import Comparison
-from selfplay.label.pairs import load_pairs
+from selfplay.label.pairs import alike, load_pairs
 from selfplay.label.segments import ClipStore, Segments, cut, stack
 
 
@@ -127,6 +127,29 @@ def test_unlike_segments_are_not_stacked():
     assert steps_of(stack([two, two])) == steps_of(two) * 2
     with pytest.raises(ValueError, match=r"cannot be stacked: '.*' is .* in the first and .* in another"):
         stack([two, three])
+
+
+def test_clips_of_several_lengths_are_padded_and_of_several_kinds_left_out(tmp_path):
+    """A clip of 2 steps beside one of 3 has a third that counts nothing; one without the channel that is read is left
+    out, one with another channel besides is not.
+    """
+    store = ClipStore(tmp_path)
+    steps = played(["xxxxxx"])
+    steps = dataclasses.replace(steps, channels={"state": Rows(steps.obs * 10, steps.next_obs * 10)})
+    [two, *_], [three, *_] = (store.save(cut(steps, horizon)) for horizon in (2, 3))
+    [bare, other, *_] = store.save(cut(dataclasses.replace(steps, channels={}), 3))
+    more = dataclasses.replace(steps, channels=dict(steps.channels) | {"more": steps.channels["state"]})
+    [rich, *_] = store.save(cut(more, 3))
+    found = store.load([two, three]).steps
+    assert found.mask.tolist() == [[True, True], [True, True], [False, True]]
+    assert torch.equal(found.obs[:2, 0], cut(steps, 2).steps.obs[:, 0])
+    assert not found.obs[2, 0].any()
+    pairs = [(two, three), (three, rich), (bare, three), (bare, other)]
+    said = [Comparison(one, other, 1.0, f"{n}", False, "anna") for n, (one, other) in enumerate(pairs)]
+    assert alike(said, store, "state") == said[:2]
+    assert alike(said, store) == said  # what the player saw is the same in all
+    assert alike(said[2:], store, "state") == []
+    assert len(load_pairs(said[:2], store, "state")) == 2
 
 
 def test_comparisons_become_pairs_of_columns(tmp_path):

@@ -106,6 +106,24 @@ def test_rankings_order_each_pair_as_if_it_were_asked_alone():
     assert teacher(skip=2.5).answer(steps, torch.tensor([[0, 1, 2]])) == ["skip"]
 
 
+def test_what_rankings_say_of_pairs():
+    """Of what is the same to it a teacher says nothing; of the rest its noise allows what it would of pairs alone, be
+    they below the threshold of skipping or not. What a mistake does to a pair depends on the others: nothing is told.
+    """
+    steps = world([0], [0], [1], [3])
+    pairs = torch.tensor([[0, 1], [0, 2], [2, 3], [1, 3]])
+    noisy = teacher(beta=1.0, skip=2.0, equal=1e-6)
+    decided = noisy.decides(steps, pairs)
+    assert decided.tolist() == [False, True, True, True]
+    orders = noisy.answer(steps, torch.tensor([[0, 1, 2, 3]]).expand(DRAWS, 4))
+    ranked = noisy.in_rankings()
+    for pair in pairs[decided]:
+        one, other = pair.tolist()
+        ahead = sum(order.index(other) < order.index(one) for order in orders) / DRAWS
+        assert near(ahead, ranked.ceiling(steps, pair[None]).best)
+    assert teacher(mistake=0.1).in_rankings() is None
+
+
 def test_ties_in_a_ranking_are_drawn_and_mistakes_swap_neighbours():
     tied = teacher().answer(world([1], [1], [0]), torch.tensor([[0, 1, 2]]).expand(DRAWS, 3))
     assert set(tied) == {(0, 1, 2), (1, 0, 2)}

@@ -1,5 +1,6 @@
 """Runs with rewards that are taught by examples and by weights: from the command to learning, and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,8 @@ from selfplay.cli import main
 from selfplay.environments import find_environment
 from selfplay.errors import UserError
 from selfplay.finetune import run_finetune
+from selfplay.imitation.episodes import save_episodes
+from selfplay.imitation.record import run_expert
 from selfplay.methods import method_settings
 from selfplay.rewards.examples import examples_of, random_play, read_successes
 from selfplay.rewards.taught_config import ClassifierConfig
@@ -75,7 +78,7 @@ def test_the_commands_take_them(tmp_path):
     done = CliRunner().invoke(main, [*run, *few, *told])
     assert done.exit_code == 0, done.output
     last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
-    wanted = {"confidence", "loss", "accuracy", "missed", "missed_visited"}
+    wanted = {"confidence", "loss", "accuracy", "missed"}
     assert {f"train/classifier/{key}" for key in wanted} <= last.keys()
     path = run_finetune(
         tmp_path / "run", steps=300, run_dir=tmp_path / "tuned", overrides=SMALL | CLASSIFIER, threads=1, quiet=True,
@@ -87,8 +90,9 @@ def test_the_commands_take_them(tmp_path):
 @pytest.mark.parametrize(
     ("env", "options", "said"),
     [
-        ("mujoco/Walker2d-v5", ["features=1", f"{WEIGHTS}=forwrd=2"], "no channel 'forwrd'; did you mean 'forward'?"),
-        ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors=1"], "no channel 'doors'; did you mean 'doors_open'?"),
+        ("mujoco/Walker2d-v5", ["features=1", f"{WEIGHTS}=forwrd=2"], "no feature 'forwrd'; did you mean 'forward'?"),
+        ("mujoco/Ant-v5", ["features=1", f"{WEIGHTS}=forward=2"], "has no feature 'forward' (it has none)"),
+        ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors=1"], "no feature 'doors'; did you mean 'doors_open'?"),
         ("grid/Empty-5x5-v0", ["features=1"], "features: nothing has a weight"),
         ("grid/Empty-5x5-v0", ["features=1", f"{WEIGHTS}=doors_open"], "'doors_open' is no weight"),
         ("grid/Empty-5x5-v0", ["classifier=1", f"{POSITIVES}=nowhere.st"], "there is no 'nowhere.st'"),
@@ -119,14 +123,40 @@ def world_of(count, seed=0):
     return GridWorld(find_environment("grid/DoorKey-5x5-v0"), count, channels=("state",))
 
 
+def test_successes_from_what_record_wrote(tmp_path):
+    """The last thing seen in each episode that succeeded; of a player who sees something else it is refused."""
+    env = "grid/DoorKey-5x5-v0"
+    path, episodes = run_expert(env, tmp_path / "demo.safetensors", episodes=5)
+    world = world_of(1)
+    spaces = world.observation_space, world.action_space
+    np.testing.assert_array_equal(read_successes(path, *spaces), episodes.last_obs)
+    half = dataclasses.replace(episodes, success=np.arange(5) % 2 == 0)
+    save_episodes(path, half)
+    np.testing.assert_array_equal(read_successes(path, *spaces), episodes.last_obs[::2])
+    overrides = SMALL | CLASSIFIER | {POSITIVES: str(path)}
+    train = {"steps": 128, "run_dir": tmp_path / "run", "threads": 1, "quiet": True, "pictures": False}
+    assert (run_training("ppo", env, overrides=overrides, **train) / "checkpoints").is_dir()
+    with pytest.raises(UserError, match=r"does not fit: this world shows .* tokens of .* values, there it was"):
+        run_training("ppo", env, overrides=overrides | {"view_size": "5"}, **train | {"run_dir": tmp_path / "other"})
+    save_episodes(path, dataclasses.replace(episodes, success=np.zeros(5, bool)))
+    with pytest.raises(UserError, match="none of 5 episodes is a success"):
+        read_successes(path, *spaces)
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"positives: .* is damaged"):
+        read_successes(path, *spaces)
+
+
 def test_successes_from_a_demonstration(tmp_path):
     world = world_of(1)
+    spaces = world.observation_space, world.action_space
     width = world.columns["obs"].stop
     steps = np.arange(4 * width, dtype=np.uint8).reshape(4, width) % 3
     path = tmp_path / "demonstration.safetensors"
     arrays = {"obs": steps, "next_obs": steps[::-1].copy(), "success": np.array([False, True, False, True])}
     safetensors.numpy.save_file(arrays, path)
-    np.testing.assert_array_equal(read_successes(path), steps[[2, 0]])
+    np.testing.assert_array_equal(read_successes(path, *spaces), steps[[2, 0]])
     config = ClassifierConfig(positives=str(path), failures=50)
     examples = examples_of(config, world_of, 3)
     assert examples.success.shape == (2, width)
@@ -136,13 +166,13 @@ def test_successes_from_a_demonstration(tmp_path):
         examples_of(config.model_copy(update={"reads": "state"}), world_of, 3)
     safetensors.numpy.save_file({"next_obs": steps, "success": np.zeros(4, bool)}, path)
     with pytest.raises(UserError, match="no step is marked"):
-        read_successes(path)
+        read_successes(path, *spaces)
     safetensors.numpy.save_file({"next_obs": steps}, path)
     with pytest.raises(UserError, match="has no success"):
-        read_successes(path)
+        read_successes(path, *spaces)
     path.write_bytes(b"nonsense")
     with pytest.raises(UserError, match="cannot be read"):
-        read_successes(path)
+        read_successes(path, *spaces)
 
 
 def test_successes_from_a_folder_of_snapshots(tmp_path):
@@ -159,6 +189,10 @@ def test_successes_from_a_folder_of_snapshots(tmp_path):
             ClassifierConfig(positives=str(tmp_path)), lambda n: GridWorld(find_environment("grid/Empty-8x8-v0"), n), 3
         )
     (empty := tmp_path / "empty").mkdir()
+    (other := tmp_path / "other").mkdir()
+    safetensors.numpy.save_file({"x": np.zeros(3)}, other / "a.safetensors")
+    with pytest.raises(UserError, match=r"holds no snapshots of this world: '.*a.safetensors' lacks the array '\w+'"):
+        examples_of(ClassifierConfig(positives=str(other)), world_of, 3)
     with pytest.raises(UserError, match=r"holds no \.safetensors"):
         examples_of(ClassifierConfig(positives=str(empty)), world_of, 3)
 

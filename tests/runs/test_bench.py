@@ -5,12 +5,15 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib import pyplot
 
 from selfplay.bench import busy as busy_module
 from selfplay.bench import envs, report, scaling, train
 from selfplay.bench.contender import Contender, Unavailable
+from selfplay.bench.figure import draw_leash
 from selfplay.bench.knee import call_cost, knee
 from selfplay.bench.profile import PARTS, shares
 from selfplay.cli import main
@@ -348,3 +351,24 @@ def test_no_peer_is_imported_without_being_asked_for(run_python):
     loaded = set(run_python(code).stdout.split())
     assert not {"envpool", "navix", "jax", "stable_baselines3", "minigrid", "mujoco", "torch"} & loaded
     assert Path(envs.__file__).exists()
+
+
+def test_the_leash_is_drawn_from_what_was_measured(tmp_path, monkeypatch):
+    """A panel for each grid; of each seed the optimum, the reference and PPO, by rising β. The report links it."""
+    rows = [
+        {"grid": grid, "β": beta, "seed": seed, "J*": 1 - beta - seed, "J of PPO": 0.5 - beta}
+        | {"J of the reference": 0.1} for grid in ("one", "other") for seed in (0, 1) for beta in (0.3, 0.1)
+    ]  # fmt: skip
+    kept = []
+    monkeypatch.setattr(pyplot, "close", kept.append)
+    draw_leash(tmp_path / "leash.png", rows)
+    assert (tmp_path / "leash.png").stat().st_size > 5000
+    panels = kept[0].axes
+    monkeypatch.undo()
+    pyplot.close(kept[0])
+    assert [axes.get_title() for axes in panels] == ["one", "other"]
+    assert [len(axes.lines) for axes in panels] == [6, 6]
+    np.testing.assert_allclose(panels[1].lines[3].get_xydata(), [[0.1, -0.1], [0.3, -0.3]])
+    np.testing.assert_allclose(panels[1].lines[5].get_ydata(), [0.4, 0.2])
+    report.write_report("title", rows, {}, str(tmp_path), figure="leash.png")
+    assert "# title\n\n![title](leash.png)\n\n| grid |" in (tmp_path / "README.md").read_text()

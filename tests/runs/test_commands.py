@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 import selfplay
 from selfplay.cli import main
-from selfplay.methods import METHODS
+from selfplay.environments import EVERY_FAMILY
+from selfplay.methods import CONTINUATIONS, METHODS
 
 
 def invoke(*arguments):
@@ -136,6 +137,21 @@ def test_lists():
     assert done.exit_code == 0
     assert all(name in done.output for name in METHODS)
     assert invoke("--version").output.strip() == selfplay.__version__
+
+
+@pytest.mark.parametrize("family", EVERY_FAMILY)
+@pytest.mark.parametrize("method", sorted(METHODS | CONTINUATIONS))
+def test_settings_are_listed_of_every_method_everywhere(method, family):
+    """Or it is said in one line that the method has no worlds there."""
+    env = {"grid": "grid/Empty-5x5-v0", "mujoco": "mujoco/PointMaze-U-v0", "outside": "gymnasium:CartPole-v1"}[family]
+    done = invoke("methods", method, "--env", env)
+    if family in (METHODS | CONTINUATIONS)[method].families:
+        assert done.exit_code == 0, done.output
+        assert "ppo.max_grad_norm" in done.output or method == "alice-bob"
+        assert ("freeze" in done.output) == (method in ("finetune", "overoptimization"))
+    else:
+        assert done.exit_code == 2
+        assert len(done.output.splitlines()) == 1
 
 
 def test_ctrl_c_outside_the_loop(monkeypatch, calls):

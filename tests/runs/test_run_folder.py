@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selfplay.config import unwritten
 from selfplay.errors import UserError, nearest, unknown
 from selfplay.jsonfile import JsonLines, plain, read_lines, write_json
 from selfplay.rundir import RunDir, default_run_dir, find_run, read_record
 from selfplay.runlog import RunLog
+from selfplay.stages.finetune_settings import GridFinetuneConfig
 
 CONFIG = {"method": "ppo", "steps": 100, "settings": {"ppo": {"clip": 0.2, "hidden": (64, 64)}}}
 
@@ -73,6 +75,17 @@ def test_a_setting_that_is_new_and_unset_takes_an_older_run_up(tmp_path):
     with RunDir(tmp_path) as run:
         run.start(CONFIG, threads=2)
         assert run.start(changed(extra=None), threads=2)
+
+
+def test_what_is_not_written_is_its_default(tmp_path):
+    """What a dump leaves out where it is its default: with another value of it it is another run."""
+    frozen = {**CONFIG, "settings": {**CONFIG["settings"], "freeze": ["encoder"]}}
+    with RunDir(tmp_path) as run:
+        run.start(frozen, threads=2)
+        with pytest.raises(UserError, match=r"was started with settings.freeze = \['encoder'\], not \[\]; give"):
+            run.start(CONFIG, threads=2, defaults={"settings.freeze": []})
+        assert run.start(frozen, threads=2, defaults={"settings.freeze": []})
+    assert unwritten(GridFinetuneConfig, "settings.") == {"settings.freeze": []}
 
 
 def test_other_versions_give_a_warning(tmp_path, capsys):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from selfplay.studies.against import Against, AtBest, ScalingLaw, Stopped
+from selfplay.studies.figure_against import drawn_against
 from selfplay.studies.records import registration
 from selfplay.studies.reductions import Fell, Last, Peak
 from selfplay.studies.report import write_report
@@ -112,6 +113,23 @@ def test_a_report_over_another_tag(folder):
     assert "- stopped: `gold`, at the first x of 2 or more, x = kl" in text
     assert (folder / "against.png").stat().st_size > 5000
     assert registration(STUDY)["measures"]["stopped"] == "gold: at the first x of 2 or more, x = kl"
+
+
+def test_another_figure_is_laid_over_it_and_changes_nothing_else(folder):
+    """Gold over KL with proxy over KL beside: the same numbers, one more dashed line in every panel, and a legend."""
+    beside = Against("kl", ("proxy", "gold"), "the best")
+    study = dataclasses.replace(STUDY, against=(Against("kl", ("gold", "proxy"), "nats", beside),))
+    assert registration(study) == registration(STUDY)
+    assert study.drawn == STUDY.drawn
+    results = read_results(study, [folder], 6)
+    plain, laid_over = (drawn_against(one, results) for one in (STUDY, study))
+    for before, after in zip(plain.axes, laid_over.axes, strict=True):
+        assert len(after.lines) == len(before.lines) + 1
+        assert after.lines[-1].get_linestyle() == "--"
+        assert after.get_legend().get_texts()[0].get_text() == "the best"
+    np.testing.assert_array_equal(laid_over.axes[0].lines[-1].get_ydata(), [1, 2, 3])
+    with pytest.raises(ValueError, match=r"against kl: beside has 2 tags y \(expected 1\)"):
+        Against("kl", ("gold",), beside=beside)
 
 
 def test_a_tag_that_is_missing_is_named(folder):

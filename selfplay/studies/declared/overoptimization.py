@@ -123,6 +123,15 @@ def _claims() -> tuple[Claim, ...]:
     )  # fmt: skip
 
 
+def _figures() -> tuple[Against, ...]:
+    """A row of panels for each way; the best that a leash allows lies over what PPO came to."""
+
+    def figure(way: str, beside: Against | None = None) -> Against:
+        return Against(_tag(way, "d"), (_tag(way, "gold"), _tag(way, "proxy")), f"√KL, {way}", beside)
+
+    return tuple(figure(way, figure("exact") if way == "rl" else None) for way in WAYS)
+
+
 STUDY = Study(
     name="overoptimization",
     question="What becomes of what was meant as a learnt reward is optimised harder, and whom does an ensemble help?",
@@ -132,7 +141,7 @@ STUDY = Study(
     ),
     measures=tuple(measure for way in WAYS for measure in _of(way)) + STOPS,
     claims=_claims(),
-    against=tuple(Against(_tag(way, "d"), (_tag(way, "gold"), _tag(way, "proxy")), f"√KL, {way}") for way in WAYS),
+    against=_figures(),
     seeds=24,
     quick_seeds=2,
     quick_steps=131_072,

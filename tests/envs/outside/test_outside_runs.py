@@ -6,6 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from selfplay.cli import main
+from selfplay.label.ledger import open_ledger
+from selfplay.label.serve import Places, ask_some
+from selfplay.label.sheets import Sheets
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +159,26 @@ def test_our_own_are_listed():
         "error: --env: unknown level 'Hoper-v5'; nearest is 'mujoco/Hopper-v5'; `selfplay envs` lists all\n"
     )
     assert "nearest is 'grid/DoorKey-8x8-v0'; `selfplay envs` lists" in said("check-env", "DorKey-8x8-v0", code=2)
+
+
+def test_what_was_played_outside_is_learnt_from(tmp_path):
+    """Recorded and cloned, the clone labelled and made to agree with the answers; DPO asks for more than is known."""
+    run, clone = tmp_path / "run", tmp_path / "clone"
+    few = ("--set", "eval_episodes=2", "--threads", "1", "--quiet")
+    said("train", "ppo", "--env", "gymnasium:CartPole-v1", "--steps", "1k", "--run-dir", run, *few)
+    said("record", run, "--episodes", "6", "--threads", "1", "--out", tmp_path / "played.safetensors")
+    said("clone", tmp_path / "played.safetensors", "--run-dir", clone, "--set", "fit.epochs=2", *few)
+    Places(clone).folder.mkdir()
+    with open_ledger(Places(clone).folder / "ledger.sqlite") as ledger:
+        for horizon in (10, 6):  # of several lengths
+            assert ask_some(clone, ledger, Sheets(Places(clone).clips), queries=10, horizon=horizon, seed=0) == 10
+        for query in ledger.queries():
+            ledger.answer(query.id, "anna", "left")
+    fit = (*few, "--set", "fit.epochs=2")
+    shown = said("dpo", clone, "--run-dir", tmp_path / "dpo", *fit, code=2)
+    assert "whether gymnasium:CartPole-v1 draws anything by chance is not known" in shown
+    assert "expected --loss cpl" in shown
+    said("dpo", clone, "--loss", "cpl", "--run-dir", tmp_path / "cpl", *fit)
+    last = json.loads((tmp_path / "cpl" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["train/chosen"] > last["train/rejected"]
+    assert last["eval/length"] > 1
