@@ -46,7 +46,7 @@ class Places:
 def check_one_player(run: Path, command: str) -> None:
     """UserError where run folder `run` (found to be one) is a game: whose clips would they be?"""
     record = read_record(run)
-    if record is not None and record["config"]["method"] == "alice-bob":
+    if record is not None and record["config"].get("method") == "alice-bob":
         raise UserError(
             f"{command}: '{run}' is a game, which has no single player; fine-tune one player first: "
             f"`selfplay finetune {run} --player bob`"
