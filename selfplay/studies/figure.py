@@ -161,9 +161,9 @@ def draw_curves(path: Path, study: Study, results: Results) -> None:
     down = math.ceil(len(rows) / across) if many else 1  # rows of panels of each tag
     blocks = len(study.curves) if many else 1
     width, height = (3.2, 2.0) if many else (5.0, 3.4)
-    figure = Figure(
-        figsize=(width * across, height * down * blocks + 0.4 + 0.06 * len(columns) / across), layout="constrained"
-    )
+    beside = max(1, int(width * across / (0.6 + 0.07 * max(map(len, columns)))))  # names that fit into a line, 8 points
+    named_height = 0.25 + 0.16 * math.ceil(len(columns) / beside)
+    figure = Figure(figsize=(width * across, height * down * blocks + named_height), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(down * blocks, across, squeeze=False)
     styles = {name: (COLOURS[k % 7], _DASHES[k // 7 % 4]) for k, name in enumerate(columns)}
@@ -186,7 +186,7 @@ def draw_curves(path: Path, study: Study, results: Results) -> None:
     named = [name for name in columns if name in handles]
     if named:
         figure.legend([handles[name] for name in named], named, loc="outside lower center", title=_named(study),
-                      title_fontsize=8, ncols=min(len(named), 2 * across + 1), frameon=False, fontsize=8)  # fmt: skip
+                      title_fontsize=8, ncols=min(len(named), beside), frameon=False, fontsize=8)  # fmt: skip
     figure.savefig(path, dpi=_DPI)
 
 
