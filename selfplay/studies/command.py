@@ -78,7 +78,7 @@ def study(
 
         _refuse_idle_options(report_only, bool(parts), export is not None)
         if export:
-            click.echo(report.export(declared, export, parts or (folder,)))
+            click.echo(report.export(declared, export, parts or (folder,), seeds))
         elif parts:
             click.echo(report.merge(declared, folder, parts))
         else:
@@ -120,7 +120,7 @@ def _refuse_idle_options(report_only: bool, merged: bool, exported: bool) -> Non
     mode = "--export" if exported else "--merge" if merged else "--report-only"
     idle = {"first_seed": "--first-seed", "pattern": "--arms", "jobs": "--jobs", "address": "--ray",
             "threads": "--threads", "checkpoint_every": "--checkpoint-every", "dry_run": "--dry-run"}  # fmt: skip
-    if merged or exported:
+    if merged and not exported:
         idle["seeds"] = "--seeds"
     if merged and exported:
         idle["folder"] = "--dir"

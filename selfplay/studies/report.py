@@ -84,8 +84,10 @@ def merge(study: Study, folder: Path, sources: Sequence[Path]) -> str:
     return write_report(study, folder, sources=sources)
 
 
-def export(study: Study, folder: Path, sources: Sequence[Path]) -> str:
+def export(study: Study, folder: Path, sources: Sequence[Path], seeds: int | None = None) -> str:
     """Write what is needed for the report into `folder`, small enough to be committed, and the report from that.
+
+    seeds: as of `write_report`.
 
     Raises:
         UserError: see `merge`; nothing is finished; or there is an export in `folder` already.
@@ -94,7 +96,7 @@ def export(study: Study, folder: Path, sources: Sequence[Path]) -> str:
     for source in sources:
         check_study(study, source)
     check_same_registration(sources)
-    results = read_results(study, sources, registered_seeds(study, sources[0]))
+    results = read_results(study, sources, max(registered_seeds(study, sources[0]), seeds or 0))
     if not results.runs:
         raise UserError(f"no finished run of study '{study.name}' in '{sources[0]}'")
     make_folder(folder)
@@ -103,7 +105,7 @@ def export(study: Study, folder: Path, sources: Sequence[Path]) -> str:
     write_json(folder / REGISTERED, first)
     write_json(folder / FAILURES, results.failures)
     write_json(folder / SESSIONS, [session for source in sources for session in read_sessions(source)])
-    return write_report(study, folder)
+    return write_report(study, folder, seeds)
 
 
 def _changed(study: Study, folder: Path) -> list[str]:

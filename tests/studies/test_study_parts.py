@@ -114,6 +114,17 @@ def test_an_export_of_parts_keeps_the_first_date_and_all_sessions(run, fake, dec
     assert "minutes of wall-clock in 3 sessions." in done.stdout
 
 
+def test_an_export_has_more_seeds_than_were_registered_where_asked(run, fake, declared, tmp_path):
+    more = {name.replace("s0", "s6"): values for name, values in some(0).items()}
+    fake(declared, tmp_path / "whole", {**ALL, **more})
+    assert run("--dir", "whole", "--export", "six").exit_code == 0
+    assert not any("s6" in name for name in read_archive(declared, tmp_path / "six"))
+    done = run("--dir", "whole", "--export", "seven", "--seeds", "7")
+    assert done.exit_code == 0, done.output
+    assert "a/s6" in read_archive(declared, tmp_path / "seven")
+    assert found(tmp_path / "seven")["verdicts"] == found(tmp_path / "six")["verdicts"]  # of those registered
+
+
 def refused(done, said):
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert said in done.stderr
