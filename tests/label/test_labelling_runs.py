@@ -424,9 +424,7 @@ def test_answers_alone_teach_a_task_to_a_policy_that_was_trained(tmp_path):
     for seed in range(3):
         options = {"seed": seed, "threads": 1, "quiet": True, "pictures": False}
         where, few = tmp_path / str(seed), {"num_envs": "64"}
-        parent = run_training(
-            "ppo", ENV, steps=8_000, run_dir=where / "parent", overrides={"num_envs": "64"}, **options
-        )
+        parent = run_training("ppo", ENV, steps=8_000, run_dir=where / "parent", overrides=few, **options)
         run = run_finetune(parent, steps=200_000, run_dir=where / "run", overrides=more, **options)
         returns = metrics(run, "eval/return")
         assert returns[-1] > 1.5 * returns[0]
