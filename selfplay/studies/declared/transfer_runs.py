@@ -57,7 +57,7 @@ GRID = Worlds(
     common={**_SEEN, "num_envs": "256", "rollout_steps": "32", "ppo.minibatch_size": "1024", "eval_episodes": "64"},
     learning={},
     game={
-        **_SEEN, "num_envs": "128", "proposals": "0", "eval_goals": "64", "alice.minibatch_size": "1024",
+        **_SEEN, "num_envs": "128", "proposals": "4", "eval_goals": "64", "alice.minibatch_size": "1024",
         "bob.minibatch_size": "1024",
     },
     probed={"num_envs": "64", "rollout_steps": "384", "coverage": "true"},
@@ -77,7 +77,7 @@ MUJOCO = Worlds(
     },
     learning=LEARNING,
     binned=BINS,
-    game={"num_envs": "64", "proposals": "0", "eval_goals": "32"},
+    game={"num_envs": "64", "proposals": "16", "eval_goals": "32"},
     probed={"rollout_steps": "512", "eval_episodes": "64", "coverage": "true"},
     probe_steps=32_768,
     after=("PointMaze-Medium", "Corridor"),
