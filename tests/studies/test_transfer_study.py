@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from selfplay.cli import main
 from selfplay.studies.declared import transfer, transfer_bonuses
-from selfplay.studies.declared.transfer_runs import FAMILIES, RANDOM, SCRATCH, TOTAL
+from selfplay.studies.declared.coverage import BONUSES
+from selfplay.studies.declared.transfer_runs import ACTOR, FAMILIES, RANDOM, SCRATCH, TOTAL
 from selfplay.studies.plan import expected_config, tasks
 from selfplay.studies.study import Run
 
@@ -43,6 +44,7 @@ def test_every_comparator_is_there_on_at_least_four_tasks_of_either_family():
     for name, family in declared.transfer.families.items():
         assert len(family.tasks) >= 4
         assert {SCRATCH, TOTAL, RANDOM, "alice-bob", "alice-bob+critic", "rnd"} <= family.methods.keys()
+        assert set(BONUSES) | {SCRATCH, TOTAL, RANDOM} <= transfer_bonuses.STUDY.transfer.families[name].methods.keys()
         for method, group in family.methods.items():
             runs = [declared.arm(arm).run for arm in declared.groups[group]]
             assert [run.env for run in runs] == [FAMILIES[name].env(task) for task in family.tasks]
@@ -88,3 +90,18 @@ def test_the_small_version_runs_through(tmp_path):
     assert len(list((tmp_path / "runs" / "begins").glob("noveld.*/s*"))) == 1
     again = CliRunner().invoke(main, line)
     assert again.stderr.startswith("19/19 runs were finished before")
+
+
+def test_in_grids_a_bonus_leaves_no_critic_to_take_over(tmp_path):
+    """Its one layer of its own is the head for another reward: why `transfer-bonuses` has no such rows there."""
+    small = {"segments": "view,direction", "num_envs": 32, "rollout_steps": 32}
+    common = ["--steps", "4096", *(word for key, value in small.items() for word in ("--set", f"{key}={value}"))]
+    first = ["train", "rnd", "--env", "grid/DoorKey-6x6-v0", "--reward", "rnd=1", "--set", "eval_episodes=0"]
+    assert CliRunner().invoke(main, [*first, *common, "--run-dir", str(tmp_path / "rnd")]).exit_code == 0
+    found = []
+    for keep in (ACTOR, f"{ACTOR},critic"):
+        run = tmp_path / keep
+        line = ["finetune", str(tmp_path / "rnd"), "--env", "grid/Unlock-v0", "--keep", keep, "--run-dir", str(run)]
+        assert CliRunner().invoke(main, [*line, *common]).exit_code == 0
+        found.append((run / "metrics.jsonl").read_bytes())
+    assert found[0] == found[1]
