@@ -49,8 +49,12 @@ def read_game(path: Path) -> Played | None:
         return None
     record = read_record(path)
     assert record is not None
-    config = record["config"]
-    return Played(proposals, list(read_lines(path / METRICS)), config, ruler_of(config["env"]))
+    return played(proposals, list(read_lines(path / METRICS)), record["config"])
+
+
+def played(proposals: list[dict[str, Any]], metrics: list[dict[str, Any]], config: dict[str, Any]) -> Played:
+    """The game that was logged so, in a run with this configuration."""
+    return Played(proposals, metrics, config, ruler_of(config["env"]))
 
 
 def draw_curriculum(path: Path) -> Path | None:

@@ -10,17 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from selfplay.curriculum import CHARTS, QUARTERS, draw_map, read_game
+from selfplay.curriculum import CHARTS, QUARTERS, Played, draw_map
 from selfplay.report.svg import data_uri, inline
 
 _LARGEST = 1_000_000  # bytes of a picture that still goes into a page
 
 
-def curriculum(path: Path) -> list[dict[str, Any]]:
-    """Charts and maps of the game in run folder `path`, one by one; none where it is no game."""
-    game = read_game(path)
-    if game is None:
-        return []
+def curriculum(game: Played) -> list[dict[str, Any]]:
+    """Charts and maps of a game, one by one."""
     found = []
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5}):
         for alt, draw in CHARTS.items():

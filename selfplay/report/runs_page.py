@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from selfplay.curriculum import read_game
 from selfplay.report.charts import MOST_LINES, Curves, curve_chart, style
 from selfplay.report.groups import LoggedRun, RunGroup, read_groups
 from selfplay.report.pictures import curriculum, last_pictures
@@ -36,7 +37,7 @@ def runs_page(paths: Sequence[Path]) -> dict[str, Any]:
         "runs": [_listed(run) for run in runs],
         "alarms": [(run.name, tag, text) for run in runs for tag, text in alarms(run.metrics).items()],
         "curricula": [
-            {"run": run.name, "pictures": pictures} for run in runs if (pictures := curriculum(run.path))
+            {"run": run.name, "pictures": curriculum(game)} for run in runs if (game := read_game(run.path))
         ],
         "pictures": [
             {"run": run.name, "pictures": pictures} for run in runs if (pictures := last_pictures(run.path))

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from selfplay.jsonfile import read_lines
-from selfplay.report.arms import Registered
 from selfplay.report.pictures import curriculum
-from selfplay.rundir import read_record
 from selfplay.runlog import METRICS
 from selfplay.studies.archive import ARCHIVE
-from selfplay.studies.plan import BEGINNINGS
+from selfplay.studies.games import find_games
 from selfplay.studies.runs import Curve, curve
-
-MOST_CURRICULA = 12
-"""On one page, of some 80 kB each."""
 
 ByArm = dict[str, dict[int, Curve]]
 """Arm to seed to curve."""
@@ -64,29 +59,9 @@ def _number(seed: str) -> int:
     return int(seed.removeprefix("s"))
 
 
-def curricula(folder: Path, arms: Mapping[str, Registered]) -> list[dict[str, Any]]:
+def curricula(folder: Path, arms: Iterable[str]) -> list[dict[str, Any]]:
     """The curriculum of the first seed that has one, of every arm and every beginning: some are games.
 
-    None where the run folders are not there, or the runs kept no proposals. `MOST_CURRICULA` at most.
+    None where neither run folders nor an export's archive of games are there, or the runs kept no proposals.
     """
-    found: list[dict[str, Any]] = []
-    for name, path, pictures in _games(folder, arms):
-        if len(found) == MOST_CURRICULA:
-            break
-        record = read_record(path)
-        assert record is not None
-        config = record["config"]
-        run = f"{name}: {config['method']} on {config['env']}, {config['steps']:,} steps, seed {config['seed']}"
-        found.append({"run": run, "pictures": pictures})
-    return found
-
-
-def _games(folder: Path, arms: Mapping[str, Registered]) -> Iterator[tuple[str, Path, list[dict[str, Any]]]]:
-    """Name, run folder and pictures, drawn as they are asked for."""
-    places = [*(folder / arm for arm in arms), *sorted((folder / BEGINNINGS).glob("*"))]
-    for place in places:
-        for path in _seeds(place):
-            if pictures := curriculum(path):
-                name = place.name if place.parent == folder else "what others begin with"
-                yield name, path, pictures
-                break
+    return [{"run": name, "pictures": curriculum(game)} for name, game in find_games(folder, arms)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from selfplay.bench.report import cell, machine
 from selfplay.errors import UserError
 from selfplay.jsonfile import plain, write_json
 from selfplay.studies.study import Measure, Run, Study
@@ -111,8 +112,22 @@ def read_failures(folder: Path) -> dict[str, str]:
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """Every time that runs were made in `folder`: when it began, seconds of wall-clock, jobs, threads, runs made."""
+    """Every time that runs were made in `folder`: when it began, seconds of wall-clock, jobs, threads, runs made, and
+    `bench.report.machine` of it, which has the command.
+    """
     return _read(folder / SESSIONS, list) or []
+
+
+def made_on(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The machine that runs were made on and the commands; what differs between sessions is joined.
+
+    Of sessions that did not note it, and of none, that of now: the machine, and the command, of whoever asks.
+    """
+    noted = [session["machine"] for session in sessions if "machine" in session]
+    if not noted:
+        return machine()
+    values = {key: list(dict.fromkeys(str(cell(one.get(key))) for one in noted)) for key in noted[0]}
+    return {key: found[0] if len(found) == 1 else "; ".join(found) for key, found in values.items()}
 
 
 def _read(path: Path, kind: type) -> Any:
@@ -134,7 +149,9 @@ class Session:
         self._path = folder / SESSIONS
         self._before = read_sessions(folder)
         self._began = time.monotonic()
-        self._entry = {"began": _now(), "seconds": 0.0, "jobs": jobs, "threads": threads, "runs": 0}
+        self._entry = {
+            "began": _now(), "seconds": 0.0, "jobs": jobs, "threads": threads, "runs": 0, "machine": machine(),
+        }  # fmt: skip
 
     def save(self, runs: int) -> None:
         """Write how long it has been going, and that it made `runs` runs."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfplay.bench.report import machine
 from selfplay.errors import UserError
 from selfplay.jsonfile import write_bytes, write_json
 from selfplay.studies import transfer_tables
 from selfplay.studies.archive import write_archive
 from selfplay.studies.figure import draw_curves, draw_measures
 from selfplay.studies.figure_against import draw_against
+from selfplay.studies.games import write_games
 from selfplay.studies.readme import ORDER, readme
 from selfplay.studies.records import (
     FAILURES,
@@ -21,6 +21,7 @@ from selfplay.studies.records import (
     check_new,
     check_same_registration,
     check_study,
+    made_on,
     make_folder,
     read_registered,
     read_sessions,
@@ -52,8 +53,8 @@ def write_report(study: Study, folder: Path, seeds: int | None = None, sources: 
     verdicts = sorted(judge_all(study, results, registered), key=lambda v: ORDER.index(v.verdict))
     found = intervals(study, results)
     changed = _changed(study, places[0])
-    facts = machine()
     sessions = [session for place in places for session in read_sessions(place)]
+    facts = made_on(sessions)
     make_folder(folder)
     first, compared = transfer_tables.sections(study, results)
     text = readme(study, results, found, verdicts, changed, facts, sessions, first)
@@ -101,6 +102,7 @@ def export(study: Study, folder: Path, sources: Sequence[Path], seeds: int | Non
         raise UserError(f"no finished run of study '{study.name}' in '{sources[0]}'")
     make_folder(folder)
     write_archive(study, folder, results.runs)
+    write_games(sources, [arm.name for arm in study.arms], folder)
     first = min(filter(None, map(read_registered, sources)), key=lambda found: found["registered"])
     write_json(folder / REGISTERED, first)
     write_json(folder / FAILURES, results.failures)

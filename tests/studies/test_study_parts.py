@@ -101,17 +101,22 @@ def test_an_export_says_what_the_runs_said(run, fake, declared, tmp_path):
     assert json.loads((tmp_path / "again/registered.json").read_text())["registered"] == date
 
 
-def test_an_export_of_parts_keeps_the_first_date_and_all_sessions(run, fake, declared, tmp_path):
+def test_an_export_of_parts_keeps_the_first_date_and_all_sessions(run, fake, declared, tmp_path, monkeypatch):
     for k, date in enumerate(("2026-02-02", "2026-01-01", "2026-03-03")):
         fake(declared, tmp_path / f"p{k}", some(2 * k, 2 * k + 1))
         path = tmp_path / f"p{k}/registered.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"registered": date}))
+        monkeypatch.setattr("sys.argv", ["/somewhere/bin/selfplay", "study", "tiny", "--first-seed", str(2 * k)])
         Session(tmp_path / f"p{k}", jobs=1, threads=1).save(k)
+    monkeypatch.setattr("sys.argv", ["selfplay", "study", "tiny", "--export", "small"])
     done = run("--merge", "p0", "--merge", "p1", "--merge", "p2", "--export", "small")
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "small/registered.json").read_text())["registered"] == "2026-01-01"
     assert [entry["runs"] for entry in read_sessions(tmp_path / "small")] == [0, 1, 2]
     assert "minutes of wall-clock in 3 sessions." in done.stdout
+    commands = "; ".join(f"selfplay study tiny --first-seed {2 * k}" for k in range(3))
+    assert f"- command: {commands}\n" in done.stdout
+    assert json.loads((tmp_path / "small/results.json").read_text())["machine"]["command"] == commands
 
 
 def test_an_export_has_more_seeds_than_were_registered_where_asked(run, fake, declared, tmp_path):

@@ -1,20 +1,25 @@
 """What a study's page says of transfer, and that runs of one pretrained policy are one draw of its luck there."""
 
-import json
+import shutil
 
 import numpy as np
 import pytest
 
 pytest.importorskip("jinja2", reason="pages need the extra 'report'")
 
-from markupsafe import Markup
+from click.testing import CliRunner
+from matplotlib.figure import Figure
 from page_checks import check_page
 
+from selfplay.cli import main
+from selfplay.curriculum import draw_map
+from selfplay.errors import UserError
 from selfplay.report import charts
 from selfplay.report.charts import Curves
 from selfplay.report.page import write_page
 from selfplay.report.study_page import study_page
 from selfplay.report.transfer_section import transfer_section
+from selfplay.studies.games import find_games, write_games
 from selfplay.studies.reductions import Last
 from selfplay.studies.report import export, write_report
 from selfplay.studies.study import Arm, Claim, Measure, Run, Study
@@ -51,6 +56,26 @@ def make(tmp_path, fake):
         return folder
 
     return write
+
+
+@pytest.fixture
+def game(tmp_path):
+    """game(path, seed, *rewards) -> the run folder of a few rounds of self-play, moved there."""
+
+    def play(path, seed, *rewards):
+        run = tmp_path / "played"
+        small = ["--set", "num_envs=4", "--set", "eval_goals=4", "--set", "game.t_max=10", "--seed", str(seed)]
+        paid = [word for reward in ("task=1", *rewards) for word in ("--reward", reward)]
+        line = ["train", "alice-bob", "--env", ENV, "--steps", "600", *paid, *small, "--run-dir", str(run)]
+        done = CliRunner().invoke(main, line)
+        assert done.exit_code == 0, done.output
+        path.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "metrics.jsonl", "proposals.jsonl"):
+            shutil.copy(run / name, path / name)
+        shutil.rmtree(run)
+        return path
+
+    return play
 
 
 def test_what_did_not_beat_scratch_comes_first_and_in_the_same_form(make, tmp_path):
@@ -136,18 +161,42 @@ def test_a_run_that_is_there_without_its_pair_is_no_policy(make):
     assert values[..., -1].tolist() == [[0, 1], [2, 3]]
 
 
-def test_the_curriculum_of_the_first_seed_of_every_game(make, monkeypatch):
+def test_the_curriculum_of_the_first_seed_of_every_game(make, game, tmp_path):
     folder = make(2)
     assert study_page(folder)["curricula"] == []
-    games = {folder / "good/s1", *(folder / f"begins/play/s{seed}" for seed in (2, 10))}
-    for game in games:
-        game.mkdir(parents=True, exist_ok=True)
-        config = {"method": "alice-bob", "env": ENV, "steps": 50, "seed": int(game.name[1:])}
-        (game / "config.json").write_text(json.dumps({"config": config, "threads": 1}))
-    picture = {"svg": Markup("<svg aria-label='drawn'></svg>"), "small": False}
-    monkeypatch.setattr("selfplay.report.study_runs.curriculum", lambda path: [picture] if path in games else [])
+    game(folder / "begins/play/s2", 2)
+    shutil.copytree(folder / "begins/play/s2", folder / "begins/play/s10")  # the first by its letters
+    config = folder / "begins/play/s10/config.json"
+    config.write_text(config.read_text().replace('"seed": 2', '"seed": 10'))
+    game(folder / "begins/curious/s1", 1, "rnd=0.1")
     page = check_page(write_page([folder]).read_text())
-    said = f"alice-bob on {ENV}, 50 steps, seed"
-    assert f"good: {said} 1" in page.text
-    assert f"what others begin with: {said} 2" in page.text  # and not 10, which is the first by its letters
-    assert page.labels.count("drawn") == 2
+    said = f"alice-bob on {ENV}, 600 steps"
+    assert f"what others begin with: {said}, Alice paid by task=1 and rnd=0.1, seed 1" in page.text
+    assert f"what others begin with: {said}, seed 2" in page.text
+    assert "seed 10" not in page.text
+    export(declared(2), tmp_path / "small", [folder])
+    there, kept = (find_games(place, ["good"]) for place in (folder, tmp_path / "small"))
+    assert [(name, game.proposals) for name, game in kept] == [(name, game.proposals) for name, game in there]
+    assert all(
+        draw_map(axis, game, 0) is None and axis.has_data() for _, game in kept for axis in [Figure().subplots()]
+    )
+    (tmp_path / "small/games.json.gz").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"games\.json\.gz is not of an exported study: BadGzipFile"):
+        study_page(tmp_path / "small")
+
+
+def test_an_export_keeps_a_thousand_goals_of_a_game(make, game, tmp_path):
+    folder = make(2)
+    path = game(folder / "good/s0", 0)
+    lines = (path / "proposals.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "proposals.jsonl").write_bytes(b"".join(lines[0] for _ in range(2500)))
+    write_games([folder], ["good"], tmp_path)
+    ((_, kept),) = find_games(tmp_path, ["good"])
+    assert len(kept.proposals) == 834  # every third
+    assert {key.partition("/")[0] for line in kept.metrics for key in line} == {
+        "step",
+        "curriculum",
+        "alice",
+        "bob",
+        "eval",
+    }
