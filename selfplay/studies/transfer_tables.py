@@ -16,6 +16,7 @@ import numpy as np
 from selfplay.bench.report import Row, markdown
 from selfplay.studies.nesting import lone, whole_rows
 from selfplay.studies.results import Results
+from selfplay.studies.runs import Curve
 from selfplay.studies.statistics import iqm, mean
 from selfplay.studies.study import Study
 from selfplay.studies.transfer_families import Family, Transfer
@@ -51,6 +52,7 @@ def found_in(study: Study, results: Results) -> list[Found]:
 def _family(study: Study, results: Results, declared: Transfer, name: str) -> Found:
     family = declared.families[name]
     methods: dict[str, np.ndarray] = {}
+    points: dict[str, dict[str, Sequence[Curve]]] = {}
     total, missing, steps = None, [], {}
     for method, group in family.methods.items():
         arms = study.groups[group]
@@ -61,21 +63,24 @@ def _family(study: Study, results: Results, declared: Transfer, name: str) -> Fo
             missing.append(method)
             continue
         axes = [np.linspace(0, study.arm(arm).run.steps, POINTS) for arm in arms]
+        scaled = [{seed: _scaled(curve, declared.scale[study.arm(arm).run.env]) for seed, curve in found.items()}
+                  for found, arm in zip(there, arms, strict=True)]  # fmt: skip
         scores = np.array([
-            [[_score(found[seed], axis, declared.scale[study.arm(arm).run.env])
-              for found, axis, arm in zip(there, axes, arms, strict=True)] for seed in row]
+            [[np.interp(axis, *found[seed]) for found, axis in zip(scaled, axes, strict=True)] for seed in row]
             for row in rows
         ])  # fmt: skip
         if method == declared.total:
             total = np.stack([curves.asymptote(axis, scores[..., k, :]) for k, axis in enumerate(axes)], -1)
         else:
             methods[method] = scores
+            points[method] = {task: [found[seed] for row in rows for seed in row]
+                              for task, found in zip(family.tasks, scaled, strict=True)}  # fmt: skip
             steps = dict(zip(family.tasks, axes, strict=True))
-    return Found(name, family, Table(methods, family.tasks, True, steps), total, missing)
+    return Found(name, family, Table(methods, family.tasks, True, steps, points), total, missing)
 
 
-def _score(found: tuple[np.ndarray, np.ndarray], axis: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    return np.interp(axis, found[0], (found[1] - scale[0]) / (scale[1] - scale[0]))
+def _scaled(curve: Curve, scale: tuple[float, float]) -> Curve:
+    return curve[0], (curve[1] - scale[0]) / (scale[1] - scale[0])
 
 
 def differences(found: Found, baseline: str) -> dict[str, dict[str, Estimate]]:
@@ -155,19 +160,20 @@ def _lists(held: Mapping[str, Mapping[str, Mapping[str, Estimate]]], alone: str)
 
 
 def _tables(found: Found, declared: Transfer, results: Results, study: Study) -> dict[str, list[Row]]:
-    rows = compare.aggregates(found.table)
+    few_shot = found.family.few_shot * found.table.steps[found.table.tasks[0]][-1]
+    early = compare.early(found.table, few_shot)
+    rows = [row | early[row["method"]] for row in compare.aggregates(found.table)]
     if found.total is not None:
         alone = Table({declared.total: found.total}, found.table.tasks, True)
         rows += compare.aggregates(alone)
-    steps = found.table.steps[found.table.tasks[0]][-1]
-    against = compare.against(found.table, declared.baseline, found.family.few_shot * steps)
+    against = compare.against(found.table, declared.baseline, few_shot)
     for row in against:
         if found.total is not None:
             end = compare.final_scores(found.table, row["method"])
             row[f"IQM difference to `{declared.total}`"] = difference(end, found.total, iqm)
             row[f"P(better than `{declared.total}`)"] = improvement(end, found.total)
     tables: dict[str, list[Row]] = {
-        "Scores at the end": rows,
+        "Scores": rows,
         f"Against `{declared.baseline}`, of as many downstream steps": against,
         f"Env steps to a score of {declared.threshold:g}": _times(found.table, declared.threshold),
     }

@@ -92,7 +92,7 @@ def test_what_did_not_beat_scratch_comes_first_and_in_the_same_form(make, tmp_pa
     assert page.text.index("Did not beat learning from scratch (2)") < page.text.index("Beat learning from scratch (2)")
     assert page.text.index("Beat learning from scratch") < page.text.index("Claims registered beforehand")
     titles = [row[0] for row in page.tables[2:5]]
-    assert titles[0] == ["method", "runs", "IQM", "mean", "optimality gap ↓"]
+    assert titles[0] == ["method", "runs", "IQM", "mean", "optimality gap ↓", "zero-shot", "few-shot, 50"]
     assert {"P(better)", "jumpstart", "few-shot difference, 50", "transfer ratio", "forward transfer"} <= set(titles[1])
     times = {row[0]: row[1:] for row in page.tables[4][1:]}
     assert times["bad"] == ["∞ [∞, ∞]", "0 of 6"]  # never at .4, and that is no "no interval"

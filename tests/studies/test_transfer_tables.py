@@ -57,8 +57,11 @@ def test_figures_by_hand():
     assert held["bad"]["at the end"] == pytest.approx((-0.19, -0.19, -0.19))
     assert held["good"]["all along"] == pytest.approx((0.3, 0.3, 0.3))  # .7 − .4
     tables = numbers["grid"]["tables"]
-    ends = {row["method"]: row["IQM"].value for row in tables["Scores at the end"]}
+    ends = {row["method"]: row["IQM"].value for row in tables["Scores"]}
     assert ends == pytest.approx({"scratch": 0.76, "good": 0.97, "bad": 0.57, "total": 0.95})
+    early = {row["method"]: row for row in tables["Scores"]}
+    assert (early["good"]["zero-shot"].value, early["good"]["few-shot, 50"].value) == pytest.approx((0.4, 0.7))
+    assert "zero-shot" not in early["total"]  # which has other steps
     (against,) = [row for row in tables["Against `scratch`, of as many downstream steps"] if row["method"] == "good"]
     assert against["jumpstart"].value == pytest.approx(0.4)
     assert against["few-shot difference, 50"].value == pytest.approx(0.3)
@@ -67,7 +70,7 @@ def test_figures_by_hand():
     assert against["IQM difference to `total`"].value == pytest.approx(0.97 - 0.95)
     assert against["P(better than `total`)"].value == 1
     times = {row["method"]: row for row in tables["Env steps to a score of 0.5"]}
-    assert times["scratch"]["six ↓"].value == pytest.approx(63)  # of 101 points the first beyond .5 / .8 · 100
+    assert times["scratch"]["six ↓"].value == pytest.approx(65)  # of its 21 points the first beyond .5 / .8 · 100
     assert times["scratch"]["six: reached"] == "6 of 6"
     first, second = parts[1:3], parts[3:5]
     assert "not wholly above 0" in first[0] and "`bad` -0.19" in first[1] and "good" not in first[1]  # noqa: PT018
@@ -85,7 +88,7 @@ def test_policies_are_drawn_and_not_runs(tmp_path):
     assert (end.low, end.high) == pytest.approx((0.11, 0.31))
     lost = results(study, luck, without=["good.1/s3"])  # and s2 with it
     _, numbers = transfer_tables.sections(study, lost)
-    assert numbers["grid"]["tables"]["Scores at the end"][1]["runs"] == "2 × 2 seeds × 2 tasks"
+    assert numbers["grid"]["tables"]["Scores"][1]["runs"] == "2 × 2 seeds × 2 tasks"
     transfer_tables.draw(study, lost, tmp_path)
     assert (tmp_path / "profiles-grid.png").stat().st_size > 5000
 
