@@ -105,7 +105,9 @@ def pretraining(worlds: Worlds, method: str) -> Run:
 
 
 def downstream(worlds: Worlds, method: str, task: str) -> Run:
-    """`method` on a task. `NAME+critic` also takes over the critic, `NAME+frozen` the encoder alone, and keeps it."""
+    """`method` on a task. `NAME+critic` also takes over the critic; `NAME+encoder` and `NAME+frozen` the encoder alone,
+    and the latter keeps it.
+    """
     env = worlds.env(task)
     if method in (SCRATCH, TOTAL):
         return Run("ppo", env, worlds.steps + (worlds.before if method == TOTAL else 0), worlds.common)
@@ -116,7 +118,7 @@ def downstream(worlds: Worlds, method: str, task: str) -> Run:
     if part == "frozen":
         settings |= {"keep": "encoder", "freeze": "encoder"}
     else:
-        settings["keep"] = f"{ACTOR},critic" if part == "critic" else ACTOR
+        settings["keep"] = {"critic": f"{ACTOR},critic", "encoder": "encoder,normaliser"}.get(part, ACTOR)
     if name in (SELF_PLAY, CURIOUS):
         settings |= worlds.inherited
     return Run("finetune", env, worlds.steps, settings, pretraining(worlds, name))
