@@ -55,8 +55,14 @@ def begins_with(run: Registered, arms: Mapping[str, Registered]) -> str:
 
 def steps_of(arms: Mapping[str, Registered]) -> str:
     """Env steps of the arms' runs, and of all that these begin with."""
-    own = " or ".join(f"{count:,}" for count in sorted({arm["steps"] for arm in arms.values()}))
-    before = sorted({sum(run["steps"] for run in lineage(arm)[:-1]) for arm in arms.values() if arm.get("begins")})
+    own = _told({arm["steps"] for arm in arms.values()})
+    before = {sum(run["steps"] for run in lineage(arm)[:-1]) for arm in arms.values() if arm.get("begins")}
     if not before:
         return own
-    return f"{own}, after {' or '.join(f'{count:,}' for count in before)} of pretraining where there is any"
+    return f"{own}, after {_told(before)} of pretraining where there is any"
+
+
+def _told(counts: set[int]) -> str:
+    """Each of a few; of many the least and the most."""
+    shown = [f"{count:,}" for count in sorted(counts)]
+    return " or ".join(shown) if len(shown) <= 3 else f"{shown[0]} to {shown[-1]}"

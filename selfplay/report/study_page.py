@@ -60,7 +60,7 @@ def study_page(folder: Path) -> dict[str, Any]:
             "transfer": transfer_section(results.get("transfer"), nested),
             "verdicts": grouped(results["verdicts"], nested),
             "measures": [_measure(name, how, results, groups) for name, how in measures.items()],
-            "curves": _curves(folder, measures, groups, nested),
+            "curves": _curves(folder, measures, _groups(results.get("curves_of", list(arms))), nested),
             "curricula": curricula(folder, arms),
             "arms": [
                 {"name": name, "commands": commands(arm), "begins": begins_with(arm, arms),

@@ -122,7 +122,7 @@ def _told(value: Any, alone: str, single: bool) -> str:
 def _profile(scores: Mapping[str, np.ndarray], name: str, alone: str) -> Markup:
     """Performance profiles of the methods, with bands over pretrained policies."""
     with matplotlib.rc_context({"font.size": 9}):
-        figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+        figure = Figure(figsize=(6.5, 4.4), layout="constrained")
         FigureCanvasAgg(figure)
         profiles(figure.subplots(), scores, PROFILED, alone)
         return inline(figure, f"Performance profiles, {name}: share of runs and tasks above a score, by method: "

@@ -47,12 +47,15 @@ def _named(study: Study) -> str:
     return ", ".join(names[1:] or names) or "arm"
 
 
-def _grid(study: Study) -> tuple[list[str], list[str], dict[tuple[str, str], Arm]]:
-    """Rows, columns, and the arm of each cell that has one. Arms that share all factors have a column each."""
-    rows = list(dict.fromkeys(map(_row, study.arms)))
+def _grid(study: Study, chosen: Sequence[Arm] | None = None) -> tuple[list[str], list[str], dict[tuple[str, str], Arm]]:
+    """Rows, columns, and the arm of each cell that has one, of all arms or those `chosen`. Arms that share all factors
+    have a column each.
+    """
+    chosen = study.arms if chosen is None else chosen
+    rows = list(dict.fromkeys(map(_row, chosen)))
     cells: dict[tuple[str, str], Arm] = {}
     columns: dict[str, None] = {}
-    for arm in study.arms:
+    for arm in chosen:
         column = _column(arm)
         if (_row(arm), column) in cells:
             column = arm.name
@@ -107,20 +110,26 @@ def _draw_measure(panels: np.ndarray, study: Study, measure: Measure, results: R
     rows, columns, cells = _grid(study)
     arrow = {"up": " ↑", "down": " ↓", "neither": ""}[measure.better]
     panels[0].set_title(f"{measure.name}{arrow}\n{measure.unit}".strip(), fontsize=9)
+    lowest = panels[-1]
     for axis, row in zip(panels, rows, strict=True):
+        if not any(_row(arm) == row and measure.fits(arm) for arm in study.arms):
+            axis.set_axis_off()  # this measure is of other rows
+            continue
+        lowest = axis
         _plain(axis)
         axis.grid(axis="y", alpha=0.25)
         axis.set_xlim(-0.6, len(columns) - 0.4)
         filled = [(x, arm.name) for x, name in enumerate(columns) if (arm := cells.get((row, name))) is not None]
         _draw_cells(axis, measure.name, [cell for cell in filled if (measure.name, cell[1]) in intervals], results,
                     intervals)  # fmt: skip
-        if axis is not panels[-1]:
-            axis.xaxis.set_visible(False)
     middle = _middle([results.bounds(measure.name, name).low for kind, name in intervals if kind == measure.name])
     if middle:
         panels[0].set_yscale("symlog", linthresh=middle)  # the panels share it
         panels[0].yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=middle))
-    panels[-1].set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    lowest.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    for axis in panels:
+        axis.xaxis.set_visible(axis is lowest)
+    lowest.tick_params(labelbottom=True)
 
 
 def _middle(values: Sequence[np.ndarray]) -> float:
@@ -153,9 +162,9 @@ def _draw_cells(
 
 def draw_curves(path: Path, study: Study, results: Results) -> None:
     """A panel for each tag of `study.curves` and each value of the first factor: the interquartile mean over seeds by
-    env steps and, with few lines, each seed as a thin line.
+    env steps and, with few lines, each seed as a thin line. Of the arms that are `study.curves_of`.
     """
-    rows, columns, cells = _grid(study)
+    rows, columns, cells = _grid(study, [arm for arm in study.arms if study.curves_of(arm.factors)])
     many = len(rows) > 1
     across = min(_PANELS, len(rows)) if many else len(study.curves)
     down = math.ceil(len(rows) / across) if many else 1  # rows of panels of each tag

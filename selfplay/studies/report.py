@@ -158,6 +158,7 @@ def _json(
             }
             for measure in study.measures
         },
+        "curves_of": [arm.name for arm in study.arms if study.curves_of(arm.factors)],
         "verdicts": [
             {
                 "claim": verdict.claim.text,

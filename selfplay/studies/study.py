@@ -106,6 +106,10 @@ class Measure:
         return "mean" if isinstance(self.how, Above | Fell) else "iqm"
 
 
+def _all(factors: Mapping[str, str]) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Study:
     """A declared experiment. Seeds are 0 … seeds − 1, the same for every arm.
@@ -117,7 +121,7 @@ class Study:
     transfer: what pretraining is worth, reported beside the claims.
     quick_seeds, quick_steps: the small version, to see that everything works; it decides nothing.
     quick: whether this is the small version (`plan.quick`).
-    curves: tags drawn as learning curves.
+    curves: tags drawn as learning curves.  curves_of: factors -> whether an arm's are; all.
     against: tags drawn over other tags.
 
     Raises:
@@ -131,6 +135,7 @@ class Study:
     measures: tuple[Measure, ...]
     claims: tuple[Claim, ...] = ()
     curves: tuple[str, ...] = ()
+    curves_of: Callable[[Mapping[str, str]], bool] = _all
     against: tuple[Against, ...] = ()
     seeds: int = 10
     quick_seeds: int = 2

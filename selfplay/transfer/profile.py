@@ -30,7 +30,7 @@ def check_figure(path: Path) -> None:
 def draw_profiles(path: Path, scores: Mapping[str, np.ndarray], xlabel: str) -> None:
     """Draw into `path` (.png, .svg or .pdf) what `profiles` draws; UserError for a path that cannot be written."""
     check_figure(path)
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     profiles(figure.subplots(), scores, xlabel)
     try:
@@ -40,7 +40,7 @@ def draw_profiles(path: Path, scores: Mapping[str, np.ndarray], xlabel: str) -> 
 
 
 def profiles(axis: Any, scores: Mapping[str, np.ndarray], xlabel: str, alone: str = "one seed") -> None:
-    """Draw which share of runs and tasks scores above τ, with 95 % bands.
+    """Draw which share of runs and tasks scores above τ, with 95 % bands; the names below, in a constrained layout.
 
     scores: as `bootstrap.estimate` takes them, by method. alone: what there is one of where a method has no band.
     """
@@ -56,4 +56,4 @@ def profiles(axis: Any, scores: Mapping[str, np.ndarray], xlabel: str, alone: st
             axis.fill_between(thresholds, band[1], band[2], color=colour, alpha=0.2, lw=0)
     axis.set(xlabel=xlabel, ylabel="share of runs and tasks above", ylim=(-0.02, 1.02))
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
+    axis.figure.legend(loc="outside lower center", ncols=3, frameon=False)  # inside it would hide bands

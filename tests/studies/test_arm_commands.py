@@ -48,7 +48,7 @@ def test_lineage_in_words():
     assert begins_with(REGISTERED["probe"], REGISTERED) == (
         "finetune on grid/Empty-6x6-v0, 100 steps (arm tuned); before it alice-bob on grid/Empty-5x5-v0, 500 steps"
     )
-    assert steps_of(REGISTERED) == "1 or 10 or 20 or 100, after 500 or 600 of pretraining where there is any"
+    assert steps_of(REGISTERED) == "1 to 100, after 500 or 600 of pretraining where there is any"
     assert steps_of({"chance": REGISTERED["chance"]}) == "1"
 
 

@@ -1,5 +1,6 @@
 """The page on a study: everything is in it, nothing is outside, and what came out contrary is as plain as the rest."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -91,6 +92,15 @@ def test_an_export_and_the_readers_own_words(folder, tmp_path, fake):
     assert page.items[:2] == ["First: x.a <b>.", "second line"]
     assert page.tables[0] == [["of", "a"], ["x.a", "<1"], ["x.b", ""]]
     assert len([alt for alt in page.labels if "over env steps" in alt]) == 3  # from the archive
+
+
+def test_curves_are_of_the_arms_that_are_said(folder, tmp_path):
+    told = dataclasses.replace(study(), curves_of=lambda factors: factors["bonus"] == "b")
+    told = dataclasses.replace(told, arms=tuple(
+        dataclasses.replace(arm, factors={"bonus": arm.name.partition(".")[2]}) for arm in told.arms))  # fmt: skip
+    write_report(told, folder)
+    page = check_page(write_page([folder]).read_text())
+    assert len([alt for alt in page.labels if "over env steps" in alt]) == 1
 
 
 def test_one_seed_is_said_to_be_one(tmp_path, fake):

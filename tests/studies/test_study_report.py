@@ -1,5 +1,6 @@
 """What a person sees: the README's order and brevity, and every seed in the figures."""
 
+import dataclasses
 import math
 import re
 
@@ -179,6 +180,27 @@ def test_panels_and_lines_are_laid_out_by_factors(drawn, tmp_path):
     assert [axis.get_title() for axis in saved.axes] == [f"w{k}: tag" for k in range(5)]
     (legend,) = saved.legends
     assert [label.get_text() for label in legend.get_texts()] == ["p", "q"]
+
+
+def test_a_measure_of_some_rows_leaves_the_others_empty(drawn, tmp_path):
+    """Its names stand below the lowest row that it is of."""
+    declared = study(grid(("w", "p"), ("v", "q"), ("u", "q")))
+    one = Measure("score", "eval/return", Last(), arms=lambda factors: factors["world"] != "u")
+    declared = dataclasses.replace(declared, measures=(one,))
+    found = results(**{"w.p": [1, 2], "v.q": [3, 4], "u.q": []})
+    figure.draw_measures(tmp_path / "f.png", declared, found, intervals(declared, found))
+    assert [axis.axison for axis in drawn[0].axes] == [True, True, False]
+    assert [axis.xaxis.get_visible() for axis in drawn[0].axes[:2]] == [False, True]
+    assert [label.get_text() for label in drawn[0].axes[1].get_xticklabels()] == ["p", "q"]
+
+
+def test_curves_are_drawn_of_the_arms_that_are_said(drawn, tmp_path):
+    arms = grid(("w", "p"), ("v", "q"), ("u", "q"))
+    seeds = {0: (np.array([0.0, 10]), np.array([0.0, 1]))}
+    found = Results({}, {"tag": {arm.name: seeds for arm in arms}})
+    declared = study(arms, curves=("tag",), curves_of=lambda factors: factors["world"] != "v")
+    figure.draw_curves(tmp_path / "c.png", declared, found)
+    assert [axis.get_title() for axis in drawn[0].axes] == ["w: tag", "u: tag"]
 
 
 def test_ticks_are_told_apart():

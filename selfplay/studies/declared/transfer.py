@@ -151,6 +151,7 @@ STUDY = Study(
     measures=(*TASK_MEASURES, *PROBE_MEASURES),
     claims=tuple(claim(name, *each) for name, claims in CLAIMS.items() for each in claims),
     curves=("eval/success",),
+    curves_of=on_task,
     seeds=20,
     nested=2,
     quick_seeds=1,

@@ -24,6 +24,7 @@ from selfplay.studies.declared.transfer import (
     THRESHOLD,
     claim,
     family,
+    on_task,
 )
 from selfplay.studies.declared.transfer_runs import (
     FAMILIES,
@@ -75,6 +76,7 @@ STUDY = Study(
     measures=(*TASK_MEASURES, *PROBE_MEASURES),
     claims=(*_WORTH, *_IN_THE_WAY, *_FORGOTTEN),
     curves=("eval/success",),
+    curves_of=on_task,
     seeds=5,
     quick_seeds=1,
     quick_steps=10_000,
