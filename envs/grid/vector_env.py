@@ -12,7 +12,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.grid.engine import DRAW, STEP, WRITE, GridEngine
+from envs.grid.advance import DRAW, STEP, WRITE
+from envs.grid.engine import GridEngine
 from envs.grid.levels import LevelSpec, level_spec
 from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState, X, Y
 from envs.grid.tokens import (
