@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs.grid.advance import DRAW, STEP, WRITE
@@ -25,12 +25,12 @@ from envs.grid.tokens import (
     image_layout,
     token_space,
 )
-from envs.vector import checked_autoreset_mode, checked_reset_mask
+from envs.vector import FamilyVectorEnv, checked_autoreset_mode, final_info
 
 OBSERVATIONS = ("image", "full", "both", "tokens")
 
 
-class GridVectorEnv(VectorEnv):
+class GridVectorEnv(FamilyVectorEnv):
     """N worlds of one level.
 
     ## Description
@@ -121,7 +121,6 @@ class GridVectorEnv(VectorEnv):
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
         self._codes = len(self.level.mission.nvec)
-        self._ready = False
 
         self.single_action_space = spaces.Discrete(self.engine.num_actions)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -153,9 +152,7 @@ class GridVectorEnv(VectorEnv):
         options: `{"reset_mask": bool [N]}` resets only those worlds; the observation returned is everybody's.
         """
         self._require_open()
-        mask = checked_reset_mask(options, self.num_envs)
-        if mask is not None and not self._ready and not mask.all():
-            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        mask = self._reset_mask(options)
         self._require_generator()
         self._seed(seed, mask)
         task = np.where(np.ones(self.num_envs, bool) if mask is None else mask, np.uint8(DRAW), np.uint8(WRITE))
@@ -170,8 +167,7 @@ class GridVectorEnv(VectorEnv):
         Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info.
         """
         self._require_open()
-        if not self._ready:
-            raise gym.error.ResetNeeded("step() was called before reset()")
+        self._require_ready("step()")
         engine = self.engine
         over = engine.state.agent[:, OVER]
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -234,24 +230,15 @@ class GridVectorEnv(VectorEnv):
 
         return goals.reached(achieved, desired)
 
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """MiniGrid's own picture of every world, uint8 [32 * H, 32 * W, 3] each."""
-        self._require_open()
-        if self.render_mode is None:
-            return None
-        if not self._ready:
-            raise gym.error.ResetNeeded("render() was called before reset()")
-        from envs.grid.interop import picture
-
-        return tuple(picture(self, n) for n in range(self.num_envs))
-
     def close_extras(self, **kwargs: Any) -> None:
         """Ends the processes that draw levels, unless another pool needs them; called by `close`."""
         self.engine.close()
 
-    def _require_open(self) -> None:
-        if self.closed:
-            raise gym.error.ClosedEnvironmentError("this GridVectorEnv is closed")
+    def _picture(self, index: int) -> np.ndarray:
+        """MiniGrid's own, uint8 [32 * H, 32 * W, 3]."""
+        from envs.grid.interop import picture
+
+        return picture(self, index)
 
     def _require_generator(self) -> None:
         if not self.level.can_draw:
@@ -302,12 +289,11 @@ class GridVectorEnv(VectorEnv):
         return observation
 
     def _final_info(self, done: np.ndarray, rows: np.ndarray, agents: np.ndarray) -> dict[str, Any]:
-        """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""
+        """What Gymnasium is told of episodes that ended in this step, from their last rows and agents [N, …]."""
         ids = np.flatnonzero(done)
         if len(ids) == 0:
             return {}
         final = self._observe(rows[ids], agents[ids])
-        observations = np.full(self.num_envs, None, dtype=object)
-        for k, n in enumerate(ids):
-            observations[n] = final[k] if self.observation == "tokens" else {key: final[key][k] for key in final}
-        return {"final_obs": observations, "_final_obs": done, "final_info": {}, "_final_info": done.copy()}
+        if self.observation == "tokens":
+            return final_info(done, final)
+        return final_info(done, [{key: part[k] for key, part in final.items()} for k in range(len(ids))])
