@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,19 +14,10 @@ from gymnasium.vector.utils import batch_space
 from envs.grid.advance import DRAW, STEP, WRITE
 from envs.grid.engine import GridEngine
 from envs.grid.levels import LevelSpec, level_spec
-from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState, X, Y
-from envs.grid.tokens import (
-    DEFAULT_SEGMENTS,
-    RowLayout,
-    TokenLayout,
-    both_images_layout,
-    full_image_layout,
-    image_layout,
-    token_space,
-)
+from envs.grid.observations import Observations
+from envs.grid.state import AGENT_FIELDS, MISSION, OVER, GridState
+from envs.grid.tokens import DEFAULT_SEGMENTS
 from envs.vector import FamilyVectorEnv, checked_autoreset_mode, final_info
-
-OBSERVATIONS = ("image", "full", "both", "tokens")
 
 
 class GridVectorEnv(FamilyVectorEnv):
@@ -90,51 +80,21 @@ class GridVectorEnv(FamilyVectorEnv):
         pool_refresh: int | None = None,
     ) -> None:
         self.level = level if isinstance(level, LevelSpec) else level_spec(level)
-        if observation not in OBSERVATIONS:
-            nearest = difflib.get_close_matches(str(observation), OBSERVATIONS, n=1, cutoff=0.0)[0]
-            raise ValueError(
-                f"observation is {observation!r}, expected {', '.join(OBSERVATIONS)}; nearest: {nearest!r}"
-            )
+        self._observations = Observations(self.level, observation, view_size, segments, position)
+        self.layout = self._observations.layout
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
-        if position and observation == "tokens":
-            raise ValueError("position=True is for images; tokens have a segment 'position'")
-        self.observation = observation
-        self.view_size = view_size
-        self.position = position
         self.render_mode = render_mode
         self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
 
-        self.layout: RowLayout
-        view, full = (view_size, view_size, 3), (self.level.width, self.level.height, 3)
-        if observation == "tokens":
-            self.layout = TokenLayout(self.level, segments, view_size)
-            self._images: dict[str, tuple[int, int, int]] = {}
-        elif observation == "full":
-            self.layout, self._images = full_image_layout(self.level), {"image": full}
-        elif observation == "both":
-            self.layout, self._images = both_images_layout(self.level, view_size), {"image": view, "full": full}
-        else:
-            self.layout, self._images = image_layout(view_size), {"image": view}
         self.engine = GridEngine(self.level, num_envs, self.layout, max_steps, pool_size, pool_refresh)
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
-        self._codes = len(self.level.mission.nvec)
 
         self.single_action_space = spaces.Discrete(self.engine.num_actions)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        if isinstance(self.layout, TokenLayout):
-            self.single_observation_space = token_space(self.layout.nvec)
-        else:
-            parts: dict[str, spaces.Space] = {
-                name: spaces.Box(0, 255, shape, np.uint8) for name, shape in self._images.items()
-            }
-            parts["direction"] = spaces.Discrete(4)
-            parts["mission"] = spaces.MultiDiscrete(np.array(self.level.mission.nvec, np.int64))
-            if position:
-                parts["position"] = spaces.MultiDiscrete([self.level.width, self.level.height])
-            self.single_observation_space = spaces.Dict(parts)
+        self.single_observation_space = self._observations.space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     @property
@@ -159,7 +119,7 @@ class GridVectorEnv(FamilyVectorEnv):
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
         self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), *self._outcome(), rows)
         self._ready = True
-        return self._observe(rows, self.state.agent), {}
+        return self._observations.of(rows, self.state.agent), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One action for each world (integers [N]); see Gymnasium.
@@ -190,7 +150,7 @@ class GridVectorEnv(FamilyVectorEnv):
             info = self._final_info(terminated | truncated, final, final_agent)
         else:
             engine.advance_tasks(task, actions, reward, terminated, truncated, rows)
-        return self._observe(rows, engine.state.agent), reward, terminated, truncated, info
+        return self._observations.of(rows, engine.state.agent), reward, terminated, truncated, info
 
     def mission_text(self, ids: Any = None) -> list[str]:
         """The missions of worlds `ids` (int [M], bool [N] or slice; None: all) in MiniGrid's words."""
@@ -215,7 +175,7 @@ class GridVectorEnv(FamilyVectorEnv):
         """The observation of the worlds as they are, as after a `restore`."""
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
         self.engine.write(rows)
-        return self._observe(rows, self.state.agent)
+        return self._observations.of(rows, self.state.agent)
 
     def achieved_goal(self, ids: Any = None, direction: bool = False) -> np.ndarray:
         """uint8 [N, G]: position, carried object, objects and doors (and direction), see `envs.grid.goals`."""
@@ -273,27 +233,12 @@ class GridVectorEnv(FamilyVectorEnv):
         count = self.num_envs
         return np.empty(count, np.float64), np.empty(count, np.bool_), np.empty(count, np.bool_)
 
-    def _observe(self, rows: np.ndarray, agents: np.ndarray) -> Any:
-        if self.observation == "tokens":
-            return rows
-        observation: dict[str, np.ndarray] = {}
-        start = 0
-        for name, shape in self._images.items():
-            end = start + shape[0] * shape[1] * 3
-            observation[name] = np.ascontiguousarray(rows[:, start:end]).reshape(len(rows), *shape)
-            start = end
-        observation["direction"] = agents[:, DIRECTION].astype(np.int64)
-        observation["mission"] = agents[:, MISSION : MISSION + self._codes].astype(np.int64)
-        if self.position:
-            observation["position"] = agents[:, [X, Y]].astype(np.int64)
-        return observation
-
     def _final_info(self, done: np.ndarray, rows: np.ndarray, agents: np.ndarray) -> dict[str, Any]:
         """What Gymnasium is told of episodes that ended in this step, from their last rows and agents [N, …]."""
         ids = np.flatnonzero(done)
         if len(ids) == 0:
             return {}
-        final = self._observe(rows[ids], agents[ids])
-        if self.observation == "tokens":
-            return final_info(done, final)
-        return final_info(done, [{key: part[k] for key, part in final.items()} for k in range(len(ids))])
+        final = self._observations.of(rows[ids], agents[ids])
+        if isinstance(final, dict):
+            final = [{key: part[k] for key, part in final.items()} for k in range(len(ids))]
+        return final_info(done, final)
