@@ -15,8 +15,9 @@ import numba
 import numpy as np
 import torch
 
+from selfplay.core.acting import Act
 from selfplay.core.config import PPOConfig
-from selfplay.core.learner import Act, Learner
+from selfplay.core.learner import Learner
 from selfplay.core.streams import Stream
 from selfplay.core.transitions import Transitions
 from selfplay.rewards.task import TaskReward

@@ -1,12 +1,55 @@
-"""What the vectorised environments of every family check alike."""
+"""What the vectorised environments of every family have and check alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+
+class FamilyVectorEnv(VectorEnv):
+    """N environments that know whether they are open and have begun, and draw themselves one by one."""
+
+    _ready = False
+    """Whether every environment is in a state that a step can go on from."""
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """A picture of every environment, uint8 [H, W, 3] each; None without a `render_mode`."""
+        self._require_open()
+        if self.render_mode is None:
+            return None
+        self._require_ready("render()")
+        return tuple(self._picture(n) for n in range(self.num_envs))
+
+    def _picture(self, index: int) -> np.ndarray:
+        """Of environment `index`."""
+        raise NotImplementedError
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise gym.error.ClosedEnvironmentError(f"this {type(self).__name__} is closed")
+
+    def _require_ready(self, call: str) -> None:
+        if not self._ready:
+            raise gym.error.ResetNeeded(f"{call} was called before reset()")
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray | None:
+        """`checked_reset_mask`, which names all environments where none has begun."""
+        mask = checked_reset_mask(options, self.num_envs)
+        if mask is not None and not self._ready and not mask.all():
+            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        return mask
+
+
+def final_info(done: np.ndarray, observations: Iterable[Any]) -> dict[str, Any]:
+    """Gymnasium's keys for the episodes that ended in a step: where `done` (bool [N]) holds, `observations` in turn."""
+    final = np.full(len(done), None, dtype=object)
+    for n, observation in zip(np.flatnonzero(done), observations, strict=True):
+        final[n] = observation
+    return {"final_obs": final, "_final_obs": done.copy(), "final_info": {}, "_final_info": done.copy()}
 
 
 def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:

@@ -11,11 +11,12 @@ from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError
 from selfplay.idle import check_idle
 from selfplay.lineage import Parent, find_parent
-from selfplay.methods import find_method, world_maker
+from selfplay.methods import find_method
 from selfplay.rewards.streams import LEASH, parse_rewards
 from selfplay.rundir import default_run_dir, read_record
 from selfplay.threads import limit_spinning
 from selfplay.train import CHECKPOINT_SECONDS, run_stage
+from selfplay.worlds import world_maker
 
 if TYPE_CHECKING:
     from selfplay.stages.finetune_settings import FinetuneConfig

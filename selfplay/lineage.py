@@ -19,9 +19,10 @@ from selfplay.core.normaliser import Normaliser
 from selfplay.environments import Family, family_of, find_environment
 from selfplay.errors import UserError, unknown
 from selfplay.game.moves import Moves
-from selfplay.methods import field_maker, find_method, world_maker
+from selfplay.methods import find_method
 from selfplay.rewards.streams import LEASH, parse_rewards
 from selfplay.rundir import find_run, read_record
+from selfplay.worlds import field_maker, world_maker
 
 PLAYERS = ("bob", "alice")
 LEARNT_FROM = ("demonstrations", "preferences")

@@ -10,7 +10,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
-from selfplay.core.learner import Learner
+from selfplay.core.acting import Actor
 
 BLUE = (67, 147, 195)
 _WALL = (150, 152, 160)
@@ -22,7 +22,7 @@ LONGEST = 64
 
 
 def episode_frames(
-    learner: Learner,
+    actor: Actor,
     world: Any,
     seed: int,
     longest: int = LONGEST,
@@ -39,7 +39,7 @@ def episode_frames(
     rows, width = world.reset(seed), world.columns["obs"].stop
     successor = np.empty_like(rows)
     reward, ended, cut = np.zeros(len(rows)), np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-    state = learner.initial_state(len(rows))
+    state = actor.initial_state(len(rows))
     traced = getattr(world, "traced", False)
     trail: list[np.ndarray] = []
     steps = 0
@@ -51,9 +51,9 @@ def episode_frames(
             if not steps:
                 yield from [titled(before, "start", BLUE)] * hold
             yield titled(before, f"step {steps + 1}", BLUE)
-        act = learner.act(torch.from_numpy(rows[:, :width]), state, deterministic)
-        state = act.state.cpu() if learner.memory else state
-        world.step(learner.played(act.action), successor, rows, reward, ended, cut)
+        act = actor.act(torch.from_numpy(rows[:, :width]), state, deterministic)
+        state = act.state.cpu() if actor.memory else state
+        world.step(actor.played(act.action), successor, rows, reward, ended, cut)
         steps += 1
     end = "done" if ended[0] and reward[0] > 0 else "not done" if ended[0] or cut[0] else "goes on"
     yield from [titled(before, f"step {steps}, {end}", BLUE)] * hold

@@ -1,9 +1,8 @@
-"""`selfplay train`: one loop for every method. Build the stage, take up what is there, iterate, write, save."""
+"""`selfplay train`: build the stage of a method, take up what is there, and train it in `selfplay.loop`."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,22 +14,14 @@ from selfplay import checkpoint
 from selfplay.card import CARD, write_card
 from selfplay.config import flatten, unwritten
 from selfplay.environments import family_of, find_environment, full_name
-from selfplay.errors import UserError, warn
+from selfplay.errors import UserError
 from selfplay.idle import check_idle
+from selfplay.loop import loop
 from selfplay.methods import CONTINUATIONS, find_method, method_settings
 from selfplay.ranks import joined, ranks_here
 from selfplay.rundir import RunDir, default_run_dir
 from selfplay.runlog import RunLog
-from selfplay.sharing import (
-    asked_to_stop,
-    check_ranks,
-    check_same,
-    first_says,
-    gathered_state,
-    handed_out,
-    merged,
-    shard,
-)
+from selfplay.sharing import check_ranks, check_same, first_says, handed_out, shard
 from selfplay.signals import StopRequest
 from selfplay.threads import default_threads, limit_spinning, set_threads
 
@@ -39,16 +30,10 @@ if TYPE_CHECKING:
 
     from curiosity.group import Alone
     from selfplay.environments import Environment
-    from selfplay.progress import Progress
     from selfplay.ranks import Ranks
     from selfplay.stages.base import Stage
 
-EVALUATIONS = 20
-"""How often a run is evaluated between its first and its last step."""
-PICTURES = 5
-"""How often of these TensorBoard also gets pictures."""
 CHECKPOINT_SECONDS = 30.0
-_IDLE_ITERATIONS = 1000  # STOP costs no environment step: without this a budget might never be spent
 
 
 def run_training(
@@ -196,7 +181,7 @@ def _train(
         progress = Progress(f"{config['method']} on {config['env']}", config["steps"], quiet or log is None)
         with StopRequest() as stop, progress:
             fresh = saved is None
-            _loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, group, fresh=fresh)
+            loop(stage, log, folder, config["steps"], stop, progress, checkpoint_seconds, pictures, group, fresh=fresh)
     except UnstablePhysicsError as error:
         raise UserError(
             f"physics blew up after {stage.steps:,} steps: {str(error).partition(';')[0]}; another --seed may not"
@@ -248,61 +233,3 @@ def _describe(log: RunLog, config: dict[str, Any], stage: Stage) -> None:
     """What TensorBoard shows beside the curves: hyper-parameters and the page of charts."""
     log.board.hparams(flatten(config), stage.compared_by)
     log.board.layout(stage.charts)
-
-
-def _loop(
-    stage: Stage, log: RunLog | None, folder: RunDir | None, steps: int, stop: StopRequest, progress: Progress,
-    checkpoint_seconds: float, pictures: bool, group: Alone | Ranks, fresh: bool,
-) -> None:  # fmt: skip
-    progress.update(stage.steps, {"compiling": "the kernels, once per machine"})
-    if fresh and log is not None:
-        log.metrics(0, stage.evaluate())
-    saved_at = time.monotonic()
-    idle = 0
-    finished = False
-    while stage.steps < steps and not finished and not asked_to_stop(group, stop):
-        before, began = stage.steps, time.monotonic()
-        report = stage.iterate(min(1.0, before / steps))
-        seconds = time.monotonic() - began
-        idle = idle + 1 if stage.steps == before else 0
-        if idle == _IDLE_ITERATIONS:
-            _save(stage, log, folder, group)
-            raise UserError(
-                f"nothing was played in {idle} iterations after {stage.steps:,} steps: Alice says STOP at once "
-                "(try a larger alice.entropy, or game.stop=false)"
-            )
-        scalars = merged(group, report.scalars)
-        finished = getattr(stage, "finished", False)  # what learns from a file may have learnt all there is
-        due = finished or before * EVALUATIONS // steps != stage.steps * EVALUATIONS // steps
-        if log is not None and due:
-            scalars = scalars | stage.evaluate()
-            if pictures and (finished or before * PICTURES // steps != stage.steps * PICTURES // steps):
-                _draw(stage, log)
-        if log is not None:
-            log.metrics(stage.steps, scalars)
-            log.proposals(report.proposals)
-            speed = (stage.steps - before) / seconds
-            log.timings(stage.steps, {"steps_per_second": speed, "iteration_seconds": seconds})
-        progress.update(stage.steps, stage.headline())
-        if first_says(group, time.monotonic() - saved_at > checkpoint_seconds):
-            _save(stage, log, folder, group)
-            saved_at = time.monotonic()
-    _save(stage, log, folder, group)
-
-
-def _draw(stage: Stage, log: RunLog) -> None:
-    """Pictures for TensorBoard. Whatever goes wrong with them is a warning: no training ends for that."""
-    try:
-        for tag, picture in stage.pictures().items():
-            if isinstance(picture, list):
-                log.board.gif(tag, picture, stage.steps)
-            else:
-                log.board.image(tag, picture, stage.steps)
-    except Exception as error:
-        warn(f"pictures after {stage.steps:,} steps are left out: {type(error).__name__}: {error}")
-
-
-def _save(stage: Stage, log: RunLog | None, folder: RunDir | None, group: Alone | Ranks) -> None:
-    state = gathered_state(group, stage.state_dict())
-    if state is not None and log is not None and folder is not None:
-        checkpoint.save(folder.checkpoints, stage.steps, state, {"offsets": log.offsets()})

@@ -178,7 +178,7 @@ def test_a_diverging_run_is_one_line(tmp_path, monkeypatch):
 
 def test_an_alice_who_always_stops_at_once_ends_the_run(tmp_path, monkeypatch):
     """STOP costs no step, so the budget would never be spent."""
-    monkeypatch.setattr("selfplay.train._IDLE_ITERATIONS", 3)
+    monkeypatch.setattr("selfplay.loop._IDLE_ITERATIONS", 3)
     monkeypatch.setattr(AliceBob, "iterate", lambda self, progress: Report({"curriculum/proposed": 1.0}))
     with pytest.raises(UserError, match="nothing was played in 3 iterations"):
         train("alice-bob", tmp_path / "run")

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from envs.grid.engine import DRAW, STEP, WRITE, GridEngine
+from envs.grid.advance import DRAW, STEP, WRITE
+from envs.grid.engine import GridEngine
 from envs.grid.levels import LevelSpec, level_spec
-from envs.grid.state import AGENT_FIELDS, DIRECTION, MISSION, OVER, GridState, X, Y
-from envs.grid.tokens import (
-    DEFAULT_SEGMENTS,
-    RowLayout,
-    TokenLayout,
-    both_images_layout,
-    full_image_layout,
-    image_layout,
-    token_space,
-)
-from envs.vector import checked_autoreset_mode, checked_reset_mask
-
-OBSERVATIONS = ("image", "full", "both", "tokens")
+from envs.grid.observations import Observations
+from envs.grid.state import AGENT_FIELDS, MISSION, OVER, GridState
+from envs.grid.tokens import DEFAULT_SEGMENTS
+from envs.vector import FamilyVectorEnv, checked_autoreset_mode, final_info
 
 
-class GridVectorEnv(VectorEnv):
+class GridVectorEnv(FamilyVectorEnv):
     """N worlds of one level.
 
     ## Description
@@ -89,52 +80,21 @@ class GridVectorEnv(VectorEnv):
         pool_refresh: int | None = None,
     ) -> None:
         self.level = level if isinstance(level, LevelSpec) else level_spec(level)
-        if observation not in OBSERVATIONS:
-            nearest = difflib.get_close_matches(str(observation), OBSERVATIONS, n=1, cutoff=0.0)[0]
-            raise ValueError(
-                f"observation is {observation!r}, expected {', '.join(OBSERVATIONS)}; nearest: {nearest!r}"
-            )
+        self._observations = Observations(self.level, observation, view_size, segments, position)
+        self.layout = self._observations.layout
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}, expected None or 'rgb_array'")
-        if position and observation == "tokens":
-            raise ValueError("position=True is for images; tokens have a segment 'position'")
-        self.observation = observation
-        self.view_size = view_size
-        self.position = position
         self.render_mode = render_mode
         self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
 
-        self.layout: RowLayout
-        view, full = (view_size, view_size, 3), (self.level.width, self.level.height, 3)
-        if observation == "tokens":
-            self.layout = TokenLayout(self.level, segments, view_size)
-            self._images: dict[str, tuple[int, int, int]] = {}
-        elif observation == "full":
-            self.layout, self._images = full_image_layout(self.level), {"image": full}
-        elif observation == "both":
-            self.layout, self._images = both_images_layout(self.level, view_size), {"image": view, "full": full}
-        else:
-            self.layout, self._images = image_layout(view_size), {"image": view}
         self.engine = GridEngine(self.level, num_envs, self.layout, max_steps, pool_size, pool_refresh)
         self.num_envs = self.engine.num_envs
         self.max_steps = self.engine.max_steps
-        self._codes = len(self.level.mission.nvec)
-        self._ready = False
 
         self.single_action_space = spaces.Discrete(self.engine.num_actions)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        if isinstance(self.layout, TokenLayout):
-            self.single_observation_space = token_space(self.layout.nvec)
-        else:
-            parts: dict[str, spaces.Space] = {
-                name: spaces.Box(0, 255, shape, np.uint8) for name, shape in self._images.items()
-            }
-            parts["direction"] = spaces.Discrete(4)
-            parts["mission"] = spaces.MultiDiscrete(np.array(self.level.mission.nvec, np.int64))
-            if position:
-                parts["position"] = spaces.MultiDiscrete([self.level.width, self.level.height])
-            self.single_observation_space = spaces.Dict(parts)
+        self.single_observation_space = self._observations.space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     @property
@@ -152,16 +112,14 @@ class GridVectorEnv(VectorEnv):
         options: `{"reset_mask": bool [N]}` resets only those worlds; the observation returned is everybody's.
         """
         self._require_open()
-        mask = checked_reset_mask(options, self.num_envs)
-        if mask is not None and not self._ready and not mask.all():
-            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        mask = self._reset_mask(options)
         self._require_generator()
         self._seed(seed, mask)
         task = np.where(np.ones(self.num_envs, bool) if mask is None else mask, np.uint8(DRAW), np.uint8(WRITE))
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
         self.engine.advance_tasks(task, np.zeros(self.num_envs, np.int64), *self._outcome(), rows)
         self._ready = True
-        return self._observe(rows, self.state.agent), {}
+        return self._observations.of(rows, self.state.agent), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One action for each world (integers [N]); see Gymnasium.
@@ -169,8 +127,7 @@ class GridVectorEnv(VectorEnv):
         Returns copies: observation, reward float64 [N], terminated bool [N], truncated bool [N], info.
         """
         self._require_open()
-        if not self._ready:
-            raise gym.error.ResetNeeded("step() was called before reset()")
+        self._require_ready("step()")
         engine = self.engine
         over = engine.state.agent[:, OVER]
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -193,7 +150,7 @@ class GridVectorEnv(VectorEnv):
             info = self._final_info(terminated | truncated, final, final_agent)
         else:
             engine.advance_tasks(task, actions, reward, terminated, truncated, rows)
-        return self._observe(rows, engine.state.agent), reward, terminated, truncated, info
+        return self._observations.of(rows, engine.state.agent), reward, terminated, truncated, info
 
     def mission_text(self, ids: Any = None) -> list[str]:
         """The missions of worlds `ids` (int [M], bool [N] or slice; None: all) in MiniGrid's words."""
@@ -218,7 +175,7 @@ class GridVectorEnv(VectorEnv):
         """The observation of the worlds as they are, as after a `restore`."""
         rows = np.empty((self.num_envs, self.layout.width), np.uint8)
         self.engine.write(rows)
-        return self._observe(rows, self.state.agent)
+        return self._observations.of(rows, self.state.agent)
 
     def achieved_goal(self, ids: Any = None, direction: bool = False) -> np.ndarray:
         """uint8 [N, G]: position, carried object, objects and doors (and direction), see `envs.grid.goals`."""
@@ -233,24 +190,15 @@ class GridVectorEnv(VectorEnv):
 
         return goals.reached(achieved, desired)
 
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """MiniGrid's own picture of every world, uint8 [32 * H, 32 * W, 3] each."""
-        self._require_open()
-        if self.render_mode is None:
-            return None
-        if not self._ready:
-            raise gym.error.ResetNeeded("render() was called before reset()")
-        from envs.grid.interop import picture
-
-        return tuple(picture(self, n) for n in range(self.num_envs))
-
     def close_extras(self, **kwargs: Any) -> None:
         """Ends the processes that draw levels, unless another pool needs them; called by `close`."""
         self.engine.close()
 
-    def _require_open(self) -> None:
-        if self.closed:
-            raise gym.error.ClosedEnvironmentError("this GridVectorEnv is closed")
+    def _picture(self, index: int) -> np.ndarray:
+        """MiniGrid's own, uint8 [32 * H, 32 * W, 3]."""
+        from envs.grid.interop import picture
+
+        return picture(self, index)
 
     def _require_generator(self) -> None:
         if not self.level.can_draw:
@@ -285,28 +233,12 @@ class GridVectorEnv(VectorEnv):
         count = self.num_envs
         return np.empty(count, np.float64), np.empty(count, np.bool_), np.empty(count, np.bool_)
 
-    def _observe(self, rows: np.ndarray, agents: np.ndarray) -> Any:
-        if self.observation == "tokens":
-            return rows
-        observation: dict[str, np.ndarray] = {}
-        start = 0
-        for name, shape in self._images.items():
-            end = start + shape[0] * shape[1] * 3
-            observation[name] = np.ascontiguousarray(rows[:, start:end]).reshape(len(rows), *shape)
-            start = end
-        observation["direction"] = agents[:, DIRECTION].astype(np.int64)
-        observation["mission"] = agents[:, MISSION : MISSION + self._codes].astype(np.int64)
-        if self.position:
-            observation["position"] = agents[:, [X, Y]].astype(np.int64)
-        return observation
-
     def _final_info(self, done: np.ndarray, rows: np.ndarray, agents: np.ndarray) -> dict[str, Any]:
-        """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""
+        """What Gymnasium is told of episodes that ended in this step, from their last rows and agents [N, …]."""
         ids = np.flatnonzero(done)
         if len(ids) == 0:
             return {}
-        final = self._observe(rows[ids], agents[ids])
-        observations = np.full(self.num_envs, None, dtype=object)
-        for k, n in enumerate(ids):
-            observations[n] = final[k] if self.observation == "tokens" else {key: final[key][k] for key in final}
-        return {"final_obs": observations, "_final_obs": done, "final_info": {}, "_final_info": done.copy()}
+        final = self._observations.of(rows[ids], agents[ids])
+        if isinstance(final, dict):
+            final = [{key: part[k] for key, part in final.items()} for k in range(len(ids))]
+        return final_info(done, final)

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs.mujoco.actions import checked_actions
@@ -18,12 +18,12 @@ from envs.mujoco.state import MujocoState
 from envs.mujoco.unstable import Losses, step_or_cut
 from envs.mujoco.world import World
 from envs.mujoco.worlds import world as world_of
-from envs.vector import checked_autoreset_mode, checked_count, checked_reset_mask, checked_seed
+from envs.vector import FamilyVectorEnv, checked_autoreset_mode, checked_count, checked_seed, final_info
 
 DTYPES = (np.float64, np.float32)
 
 
-class MujocoVectorEnv(VectorEnv):
+class MujocoVectorEnv(FamilyVectorEnv):
     """N environments of one world.
 
     ## Description
@@ -92,7 +92,6 @@ class MujocoVectorEnv(VectorEnv):
         self.num_envs = self.engine.num_envs
         fps = round(1 / self.engine.dt)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode, "render_fps": fps}
-        self._ready = False
         self._losses = Losses()
 
         size = self.world.observe(self.engine.moment(ids=slice(0, 1))).shape[1]
@@ -122,9 +121,7 @@ class MujocoVectorEnv(VectorEnv):
         options: `{"reset_mask": bool [N]}` resets only those; the observation returned is everybody's.
         """
         self._require_open()
-        mask = checked_reset_mask(options, self.num_envs)
-        if mask is not None and not self._ready and not mask.all():
-            raise gym.error.ResetNeeded("the first reset must be of all environments, without reset_mask")
+        mask = self._reset_mask(options)
         ids = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
         self._seed(seed, ids)
         self.engine.begin(ids)
@@ -142,8 +139,7 @@ class MujocoVectorEnv(VectorEnv):
         wrong shape or number; then nothing has moved.
         """
         self._require_open()
-        if not self._ready:
-            raise gym.error.ResetNeeded("step() was called before reset()")
+        self._require_ready("step()")
         stays = np.full(self.num_envs, ids is not None)
         if ids is not None:
             stays[ids] = False
@@ -162,7 +158,7 @@ class MujocoVectorEnv(VectorEnv):
         observation = self.observe()
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP and done.any():
-            info = _final_info(observation, done)
+            info = final_info(done, observation[done])
             self.engine.begin(np.flatnonzero(done))
             observation[done] = self.observe(done)
         if why is not None:
@@ -234,23 +230,13 @@ class MujocoVectorEnv(VectorEnv):
 
         return painter(type(self.world)).draw(now.qpos[0], now.qvel[0])
 
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """A picture of every environment, see `frame`; None without a `render_mode`."""
-        self._require_open()
-        if self.render_mode is None:
-            return None
-        if not self._ready:
-            raise gym.error.ResetNeeded("render() was called before reset()")
-        return tuple(self.frame(n) for n in range(self.num_envs))
+    def _picture(self, index: int) -> np.ndarray:
+        return self.frame(index)
 
     def _goals(self) -> GoalWorld:
         if not isinstance(self.world, GoalWorld):
             raise ValueError(f"{type(self.world).__name__} has no goals, expected a world that has")
         return self.world
-
-    def _require_open(self) -> None:
-        if self.closed:
-            raise gym.error.ClosedEnvironmentError("this MujocoVectorEnv is closed")
 
     def _checked_actions(self, actions: Any, ignored: np.ndarray) -> np.ndarray:
         """`actions` as floats [N, nu]; ValueError naming the first environment that would step by no number."""
@@ -283,11 +269,3 @@ class MujocoVectorEnv(VectorEnv):
         unseeded = ids[~self.state.stream[ids].any(axis=1)]
         if len(unseeded):
             self.engine.seed(int(self.np_random.integers(2**63)), ids=unseeded)
-
-
-def _final_info(observation: np.ndarray, done: np.ndarray) -> dict[str, Any]:
-    """Gymnasium's keys for episodes that ended in this step: single observations in an object array."""
-    observations = np.full(len(done), None, dtype=object)
-    for n in np.flatnonzero(done):
-        observations[n] = observation[n].copy()
-    return {"final_obs": observations, "_final_obs": done.copy(), "final_info": {}, "_final_info": done.copy()}

@@ -1,4 +1,4 @@
-"""Playing: a world and a learner fill a rollout."""
+"""Playing: a world and an actor fill a rollout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from curiosity.source import Rows
-from selfplay.core.learner import Act, Learner
+from selfplay.core.acting import Act, Actor
 from selfplay.core.transitions import NO_STATE, Transitions
 
 
@@ -77,7 +77,7 @@ class EpisodeStats:
 class Rollout:
     """Buffers for T steps of a world's N environments, allocated once, and the state of the episodes under way.
 
-    num_steps: T. streams: K, the learner's value heads. memory: H, the numbers the learner's policy remembers.
+    num_steps: T. streams: K, the actor's value heads. memory: H, the numbers the actor's policy remembers.
     pinned: page-locked buffers, which a GPU reads and writes by itself. `start` before the first `collect`.
     """
 
@@ -168,7 +168,7 @@ def _channels(rollout: Rollout) -> dict[str, Rows]:
     return found
 
 
-def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitions, EpisodeStats]:
+def collect(world: World, actor: Actor, rollout: Rollout) -> tuple[Transitions, EpisodeStats]:
     """Play `rollout.num_steps` steps in every environment, going on where the last call stopped.
 
     The transitions are views of the rollout's buffers: use them before the next call.
@@ -187,8 +187,8 @@ def collect(world: World, learner: Learner, rollout: Rollout) -> tuple[Transitio
         after = r.state[t + 1] if remembers else NO_STATE
         if wide:
             r.obs[t] = r.rows[t, :, :width]
-        learner.act(r.obs[t], r.state[t], out=Act(r.action[t], r.log_prob[t], r.value[t], after))
-        world.step(learner.played(r.action[t]), next_rows[t], rows[t + 1], r.reward[t], terminated[t], truncated[t])
+        actor.act(r.obs[t], r.state[t], out=Act(r.action[t], r.log_prob[t], r.value[t], after))
+        world.step(actor.played(r.action[t]), next_rows[t], rows[t + 1], r.reward[t], terminated[t], truncated[t])
         r.episode_return += r.reward[t]
         r.episode_length += 1
         ended = np.flatnonzero(terminated[t] | truncated[t])

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
+from selfplay.core.gaussian_losses import choose, log_prob_of, sample_gradient
 from selfplay.core.jit import kernel
-from selfplay.core.losses import ENTROPY, SUMS, surrogate, value_gradient
+from selfplay.core.losses import value_gradient
 from selfplay.core.products import add_product, add_product_of_transposed
 from selfplay.core.tiles import (
     CHUNKS,
-    HALF,
     INNER,
     ONE,
     TILE,
@@ -32,9 +32,6 @@ from selfplay.core.tiles import (
     tanh,
     zero,
 )
-
-MOVES = SUMS
-"""The column behind `losses.SUMS`: the chance that the action is a move, which is 1 without a STOP."""
 
 
 class Network(NamedTuple):
@@ -156,51 +153,6 @@ def _backward(net, tower, x, work, of_out, spare, numbers):
             d = of_source
 
 
-@nb.njit(**INNER)
-def _log_sigmoid(x):
-    """log 1 / (1 + exp(-x)), without overflow."""
-    return min(x, ZERO) - np.log1p(np.exp(-abs(x)))
-
-
-@nb.njit(**INNER)
-def _moves_log_prob(net, mean, action):
-    """Log density of the normal part of `action`."""
-    log_std = net.numbers[net.log_std : net.log_std + net.moves]
-    total = ZERO
-    for j in range(net.moves):
-        z = (action[j] - mean[j]) * np.exp(-log_std[j])
-        total += HALF * z * z + log_std[j] + _HALF_LOG_TAU
-    return -total
-
-
-_HALF_LOG_TAU = np.float32(0.5 * np.log(2 * np.pi))
-
-
-@nb.njit(**INNER)
-def _log_prob(net, out, action):
-    """Log density of `action` [A, or A + 1 with STOP] from what the policy's tower put out."""
-    if not net.stops:
-        return _moves_log_prob(net, out, action)
-    logit = out[net.moves] + net.offset
-    if action[net.moves] > HALF:
-        return _log_sigmoid(logit)
-    return _log_sigmoid(-logit) + _moves_log_prob(net, out, action)
-
-
-@nb.njit(**INNER)
-def _act(net, out, noise, uniform, action):
-    """Write an action: the mean and `noise` [A] deviations. uniform: in [0, 1) to draw STOP, negative: if likelier."""
-    for j in range(net.moves):
-        action[j] = out[j] + np.exp(net.numbers[net.log_std + j]) * noise[j]
-    if net.stops:
-        chance = np.exp(_log_sigmoid(out[net.moves] + net.offset))
-        stop = chance > HALF if uniform < ZERO else uniform < chance
-        action[net.moves] = np.float32(stop)
-        if stop:
-            for j in range(net.moves):
-                action[j] = ZERO
-
-
 @kernel(parallel=True)
 def act(net, obs, shift, factor, bound, noise, uniform, action, log_prob, value):
     """Forward pass of B observations and one action each.
@@ -223,39 +175,9 @@ def act(net, obs, shift, factor, bound, noise, uniform, action, log_prob, value)
         _forward(net, x, work)
         policy, values = _out(net, net.depth - 1, rows, work), _out(net, last, rows, work)
         for n in range(low, high):
-            _act(net, policy[n - low], noise[n], uniform[n], action[n])
-            log_prob[n] = _log_prob(net, policy[n - low], action[n])
+            choose(net, policy[n - low], noise[n], uniform[n], action[n])
+            log_prob[n] = log_prob_of(net, policy[n - low], action[n])
             copy(values[n - low, net.values :], value[n])
-
-
-@nb.njit(**INNER)
-def _sample_gradient(net, out, samples, n, by, scale, d, numbers, sums):
-    """Gradient of sample n's surrogate and bonus to `out`, times `scale`, into `d`; to the deviations: added."""
-    action = samples.action[n]
-    slope = surrogate(_log_prob(net, out, action) - samples.log_prob[n], samples.advantage[n], by, sums)
-    entropy = ZERO
-    for j in range(net.moves):
-        entropy += net.numbers[net.log_std + j] + _HALF_LOG_TAU + HALF
-    going, stopped = ONE, False
-    if net.stops:
-        logit = out[net.moves] + net.offset
-        going = np.exp(_log_sigmoid(-logit))
-        stopped = action[net.moves] > HALF
-        chance = ONE - going
-        of_entropy = by.entropy * going * chance * (logit + entropy)
-        d[net.moves] = scale * (slope * ((ONE if stopped else ZERO) - chance) + of_entropy)
-        entropy = going * entropy - chance * logit - _log_sigmoid(-logit)
-    for j in range(net.moves):
-        inverse = np.exp(-net.numbers[net.log_std + j])
-        z = (action[j] - out[j]) * inverse
-        of_log_std = -by.entropy * going
-        d[j] = ZERO
-        if not stopped:
-            d[j] = scale * slope * z * inverse
-            of_log_std += slope * (z * z - ONE)
-        numbers[net.log_std + j] += scale * of_log_std
-    sums[ENTROPY] += entropy
-    sums[MOVES] += going
 
 
 @nb.njit(**INNER)
@@ -286,7 +208,7 @@ def _chunk(net, samples, index, by, tiles, chunk, pieces, numbers, sums):
         zero(of_policy)  # the padding and the samples a last tile lacks have no gradient
         zero(of_values)
         for b in range(here.shape[0]):
-            _sample_gradient(net, policy[b], samples, here[b], by, scale, of_policy[b], numbers, sums)
+            sample_gradient(net, policy[b], samples, here[b], by, scale, of_policy[b], numbers, sums)
             value_gradient(values[b, net.values :], samples, here[b], by, scale, of_values[b, net.values :], sums)
         _backward(net, 0, x, work, of_policy, spare, numbers)
         if own:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from selfplay.core.acting import Actor
 from selfplay.core.collect import EpisodeStats, World
-from selfplay.core.learner import Learner
 
 
-def first_episodes(world: World, learner: Learner, seed: int, deterministic: bool = False) -> EpisodeStats:
+def first_episodes(world: World, actor: Actor, seed: int, deterministic: bool = False) -> EpisodeStats:
     """The first episode of each of the N environments, from a reset with `seed`: arrays [N] in their order.
 
     Environments that are through rest if the world can `rest_but` others, else they are stepped on with any action;
@@ -21,14 +21,14 @@ def first_episodes(world: World, learner: Learner, seed: int, deterministic: boo
     after, successor = np.empty_like(rows), np.empty_like(rows)
     reward, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     returns, lengths, successes = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    state = learner.initial_state(count)
+    state = actor.initial_state(count)
     action = np.zeros((count, *(world.action_space.shape or ())), world.action_space.dtype)
     playing = np.arange(count)
     while len(playing):
         remembered = state[playing]
-        act = learner.act(torch.from_numpy(rows[playing, :width]), remembered, deterministic)
-        action[playing] = learner.played(act.action)
-        if learner.memory:
+        act = actor.act(torch.from_numpy(rows[playing, :width]), remembered, deterministic)
+        action[playing] = actor.played(act.action)
+        if actor.memory:
             state[playing] = act.state.cpu()
         world.step(action, successor, after, reward, terminated, truncated)
         returns[playing] += reward[playing]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from selfplay.core import dense_kernels, losses
+from selfplay.core import dense_kernels, gaussian_losses, losses
 from selfplay.core.adam import Adam
 from selfplay.core.config import PPOConfig
 from selfplay.core.distributions import Gaussian, GaussianOrStop
@@ -128,7 +128,7 @@ class FusedDense:
         dense_kernels.reduce(self._gradient.numbers[:pieces], self._place, self._out)
         self.adam.mark_all()
         sums = self._gradient.sums[:pieces].sum(0)
-        bonus = np.full(self.moves, -config.entropy * sums[dense_kernels.MOVES] / len(index))
+        bonus = np.full(self.moves, -config.entropy * sums[gaussian_losses.MOVES] / len(index))
         return metrics(sums, len(index), bonus, self._log_std, config)
 
 

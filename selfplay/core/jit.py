@@ -8,7 +8,7 @@ import numba as nb
 
 from envs.jit import DigestCache, digest
 
-_NAMES = "adam advantages dense_kernels gru_kernels kernels losses products tiles"
+_NAMES = "adam advantages dense_kernels gaussian_losses gru_kernels kernels losses products tiles"
 _SOURCES = digest(Path(__file__).parent / f"{name}.py" for name in _NAMES.split())
 
 

@@ -1,4 +1,4 @@
-"""A learner: a policy, its optimiser, its reward streams and its random stream."""
+"""A learner: an actor with an optimiser and reward streams."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import gymnasium
-import numpy as np
 import torch
 from torch import Tensor
 
 from curiosity.group import ALONE, Group
 from selfplay.core import sequences
+from selfplay.core.acting import Actor
 from selfplay.core.adam import Adam
 from selfplay.core.advantages import estimate
 from selfplay.core.config import PPOConfig
@@ -24,24 +23,11 @@ from selfplay.core.policy import policy_for
 from selfplay.core.ppo import Minibatch
 from selfplay.core.rng import rank_seed
 from selfplay.core.streams import Stream
-from selfplay.core.transitions import NO_STATE, Demonstration, Transitions
+from selfplay.core.transitions import Demonstration, Transitions
 from selfplay.core.united import check_alike, normalised_together
 
 
-class Act(NamedTuple):
-    """One action each for B observations: action int64 [B] or float32 [B, A], log_prob float32 [B] (nats), value
-    float32 [B, K].
-
-    state: float32 [B, H], what is remembered after having seen them; left out without a memory.
-    """
-
-    action: Tensor
-    log_prob: Tensor
-    value: Tensor
-    state: Tensor = NO_STATE
-
-
-class Learner:
+class Learner(Actor):
     """Proximal policy optimisation on any number of reward streams.
 
     observation_space, action_space: of one environment. streams: at least one, of different names; the stream named
@@ -64,21 +50,19 @@ class Learner:
     ) -> None:
         self.config = config
         self.group = group
-        self.observation_space, self.action_space = observation_space, action_space
-        self.device = torch.device(device)
-        self._payroll = Payroll(streams, self.device, group)
+        device = torch.device(device)
+        self._payroll = Payroll(streams, device, group)
         with torch.random.fork_rng(devices=[]), _one_thread():
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would begin CUDA's anew as well
-            self.policy = policy_for(observation_space, action_space, config, len(self.streams))
-        self.policy.to(self.device)
-        self.adam = Adam(self.policy)
-        self.generator = torch.Generator(self.device)
-        self.generator.manual_seed(rank_seed(seed, group.rank))
+            policy = policy_for(observation_space, action_space, config, len(self.streams))
+        policy.to(device)
+        self.adam = Adam(policy)
+        self._optimiser = Optimiser(policy, self.adam, config, group)
+        self.gradients = self._optimiser.gradients
+        own = rank_seed(seed, group.rank)
+        super().__init__(observation_space, action_space, policy, self.gradients.fused, own, device)
         self.updates = 0
         self._progress = 0.0
-        self._optimiser = Optimiser(self.policy, self.adam, config, group)
-        self.gradients = self._optimiser.gradients
-        self._fused = self.gradients.fused
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -108,96 +92,10 @@ class Learner:
         )
 
     @property
-    def memory(self) -> int:
-        """H, how many numbers the policy remembers from step to step; 0 without a memory."""
-        return self.policy.memory
-
-    def initial_state(self, count: int) -> Tensor:
-        """What is remembered where `count` episodes begin: zeros, float32 [count, H]."""
-        return torch.zeros(count, self.memory)
-
-    @property
     def learning_rate(self) -> float:
         """Adam's step size now."""
         left = 1 - self._progress if self.config.lr_schedule == "linear" else 1.0
         return self.config.learning_rate * left
-
-    @torch.no_grad()
-    def act(
-        self,
-        obs: Tensor | np.ndarray,
-        state: Tensor | None = None,
-        deterministic: bool = False,
-        out: Act | None = None,
-    ) -> Act:
-        """One action for each of obs [B, P]: drawn from the learner's random stream, or the likeliest.
-
-        state: float32 [B, H], what was remembered before these observations; None: nothing, episodes begin.
-        out: tensors on the CPU to write into and return (rows of a rollout's buffers).
-        """
-        obs = torch.as_tensor(obs)
-        state = self.initial_state(len(obs)) if state is None else torch.as_tensor(state)
-        if state.shape != (len(obs), self.memory) or state.dtype != torch.float32:
-            raise ValueError(
-                f"learner: state must be float32 [{len(obs)}, {self.memory}], got {state.dtype} {list(state.shape)}"
-            )
-        if out is not None and out.state.shape != state.shape and self.memory:
-            raise ValueError(f"learner: out.state must be {list(state.shape)}, got {list(out.state.shape)}")
-        if self._fused is not None:
-            if out is None:
-                kind = torch.float32 if self.policy.distribution.spreads else torch.int64
-                out = Act(
-                    torch.empty(len(obs), *(self.action_space.shape or ()), dtype=kind),
-                    torch.empty(len(obs)),
-                    torch.empty(len(obs), len(self.streams)),
-                    torch.empty(len(obs), self.memory) if self.memory else NO_STATE,
-                )
-            generator = None if deterministic else self.generator
-            self._fused.act(obs.numpy(), state.numpy(), generator, *(tensor.numpy() for tensor in out))
-            return out
-        unwaited = self.device.type == "cuda"  # elsewhere a host could read what has not been copied yet
-        obs = obs.to(self.device, non_blocking=unwaited)
-        parameters, value, after = self.policy.step(
-            obs.float() if obs.is_floating_point() else obs, state.to(self.device, non_blocking=unwaited)
-        )
-        distribution = self.policy.distribution
-        action = distribution.mode(parameters) if deterministic else distribution.sample(parameters, self.generator)
-        result = Act(action, distribution.log_prob(parameters, action), value, after if self.memory else NO_STATE)
-        if out is None:
-            return result
-        for target, tensor in zip(out, result, strict=True):
-            target.copy_(tensor, non_blocking=unwaited)
-        if unwaited:
-            torch.cuda.current_stream(self.device).synchronize()  # what was copied into pinned memory is read next
-        return out
-
-    @contextmanager
-    def aside(self, seed: int) -> Iterator[None]:
-        """Inside, actions are drawn from a random stream started by `seed`; afterwards the learner's own goes on."""
-        state = self.generator.get_state()
-        self.generator.manual_seed(seed)
-        try:
-            yield
-        finally:
-            self.generator.set_state(state)
-
-    def value(self, obs: Tensor | np.ndarray, state: Tensor | None = None) -> Tensor:
-        """The value heads' estimates, float32 [B, K], of obs [B, P] met with `state` [B, H]; see `act`."""
-        return self.act(obs, state, deterministic=True).value.to(self.device)
-
-    def value_after(self, batch: Transitions, where: Tensor) -> Tensor:
-        """The values [B, K] of the true successors of those steps that `where` (bool [T, N]) names.
-
-        They are met with what is remembered after the step, whether or not its episode ended there.
-        """
-        state = None
-        if self.memory:
-            state = self.act(batch.obs[where], batch.state[where], deterministic=True).state
-        return self.value(batch.next_obs[where], state)
-
-    def played(self, action: Tensor) -> np.ndarray:
-        """What a world is given for `action` [B, …]: continuous actions in its own units, inside its bounds."""
-        return self.policy.distribution.played(action).cpu().numpy()
 
     def factor(self, name: str) -> float:
         """What a unit of the reward of source `name` counts for now: weight over running deviation."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selfplay.core.acting import Actor
 from selfplay.core.learner import Learner
 from selfplay.core.rng import rng_state, set_rng_state
 
@@ -38,7 +39,7 @@ class Past:
             policy = {name: tensor.detach().clone() for name, tensor in self.player.policy.state_dict().items()}
             self._pool[place : place + 1] = [policy]
 
-    def draw(self) -> Learner:
+    def draw(self) -> Actor:
         """Somebody who acts by a policy drawn from the pool, until the next draw."""
         self._actor.policy.load_state_dict(self._pool[int(self._rng.integers(len(self._pool)))])
         return self._actor

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from selfplay.core.acting import Actor
 from selfplay.core.learner import Learner
 from selfplay.core.transitions import Transitions
 from selfplay.game.field import PlayingField
@@ -116,7 +117,7 @@ class TurnPlayer:
         check_goal: bool,
         end_on_task: bool = False,
         deterministic: bool = False,
-        rival: tuple[Learner, np.ndarray] | None = None,
+        rival: tuple[Actor, np.ndarray] | None = None,
     ) -> Turn:
         """Play worlds `active` (bool [N]) for at most `limits` [N] environment steps each.
 
@@ -197,13 +198,13 @@ class TurnPlayer:
             task_return=task_return,
         )
 
-    def _decide(self, learner: Learner, t: int, ids: np.ndarray, deterministic: bool) -> None:
-        """Write what `learner` does in worlds `ids` (int [M], sorted) at row t."""
+    def _decide(self, actor: Actor, t: int, ids: np.ndarray, deterministic: bool) -> None:
+        """Write what `actor` does in worlds `ids` (int [M], sorted) at row t."""
         if not len(ids):
             return
         obs = self._obs[t] if len(ids) == self.field.num_envs else self._obs[t, ids]
-        act = learner.act(obs, torch.from_numpy(self._state[t, ids]), deterministic=deterministic)
-        if learner.memory:
+        act = actor.act(obs, torch.from_numpy(self._state[t, ids]), deterministic=deterministic)
+        if actor.memory:
             self._state[t + 1, ids] = act.state.cpu().numpy()
         self._log_prob[t, ids] = act.log_prob.cpu().numpy()
         self._value[t, ids] = act.value.cpu().numpy()

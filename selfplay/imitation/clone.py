@@ -11,11 +11,12 @@ from selfplay.config import apply_overrides
 from selfplay.environments import Family, family_of, find_environment, full_name
 from selfplay.errors import UserError, nearest, unknown
 from selfplay.imitation.episodes import Episodes, fitting, load_episodes
-from selfplay.methods import find_method, world_maker
+from selfplay.methods import find_method
 from selfplay.rundir import default_run_dir
 from selfplay.stages.fitted_settings import FittedConfig, used
 from selfplay.threads import limit_spinning
 from selfplay.train import CHECKPOINT_SECONDS, run_stage
+from selfplay.worlds import world_maker
 
 METHOD = "clone"
 

@@ -24,11 +24,11 @@ from selfplay.label.pairs import Pairs, alike, load_pairs
 from selfplay.label.segments import ClipStore
 from selfplay.label.serve import Places, check_one_player
 from selfplay.lineage import find_parent
-from selfplay.methods import world_maker
 from selfplay.rundir import default_run_dir, find_run
 from selfplay.stages.dpo import trained_steps
 from selfplay.threads import limit_spinning
 from selfplay.train import CHECKPOINT_SECONDS, run_stage
+from selfplay.worlds import world_maker
 
 METHOD = "dpo"
 _STATE = ("full", "position", "direction", "carried")

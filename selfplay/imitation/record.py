@@ -12,11 +12,12 @@ from selfplay.finetune import METHOD, finetune_settings
 from selfplay.imitation.episodes import Episodes, save_episodes, space_facts
 from selfplay.imitation.recording import record_alice, record_policy
 from selfplay.lineage import Parent, find_parent
-from selfplay.methods import method_settings, world_maker
+from selfplay.methods import method_settings
 from selfplay.rundir import commit, versions
 from selfplay.stages.alice_bob import AliceBob
 from selfplay.stages.ppo import PPOStage
 from selfplay.train import build_stage
+from selfplay.worlds import world_maker
 
 if TYPE_CHECKING:
     import gymnasium

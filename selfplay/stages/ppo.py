@@ -29,17 +29,11 @@ from selfplay.rewards.catalogue import TAUGHT
 from selfplay.rewards.classifier import GoalClassifier
 from selfplay.rewards.examples import examples_of
 from selfplay.rewards.streams import bonuses, make_streams, parse_rewards, surroundings
-from selfplay.stages.asking import CHARTS as PREFERENCE_CHARTS
 from selfplay.stages.asking import labelling_of, waits
 from selfplay.stages.base import Report, prefixed, under
+from selfplay.stages.ppo_charts import charts
 from selfplay.stages.ppo_settings import GridStageConfig, PPOStageConfig
 
-_SUCCESS_CHART = {"success": ["rollout/success", "eval/success"]}
-_TASK_CHARTS = {
-    "return": ["rollout/return", "eval/return"],
-    "length": ["rollout/length", "eval/length"],
-}
-_LEARNING_CHARTS = {"entropy (nats)": ["train/entropy"], "KL to the acting policy (nats)": ["train/approx_kl"]}
 _MEASURE_EVERY = 8  # iterations; paying a batch of rewards twice more is not for each of them
 
 
@@ -104,43 +98,7 @@ class PPOStage:
     @property
     def charts(self) -> Layout:
         """TensorBoard's page of charts."""
-        names = [stream.source.name for stream in self.learner.streams]
-        paid = [source.name for source in bonuses(self.learner.streams)]
-        rescaled = [name for stream in self.learner.streams if stream.rescale and (name := stream.source.name) in paid]
-        success = _SUCCESS_CHART if self.world.succeeds else {}
-        charts: dict[str, dict[str, list[str]]] = {"task": success | _TASK_CHARTS}
-        if self.config.ppo.learning_rate > 0:
-            charts["learning"] = dict(_LEARNING_CHARTS)
-        charts.setdefault("learning", {})["explained variance"] = [f"train/explained_variance/{name}" for name in names]
-        if self.explores:
-            states = isinstance(self.config, GridStageConfig)
-            words = "share of the reachable cells" + (", of all states," if states else "") + " that an episode visits"
-            tags = ["coverage/positions", *(["coverage/states"] if states else [])]
-            charts["exploration"] = {words: tags}
-        bonus = charts.setdefault("exploration", {}) if paid or rescaled else {}
-        if paid:
-            bonus["bonus per step as its stream saw it"] = [f"train/reward/{name}" for name in paid]
-        if rescaled:
-            bonus["bonus per step as it was paid"] = [f"train/raw_reward/{name}" for name in rescaled]
-        if "classifier" in names:
-            of = "train/classifier/"
-            beside = ["rollout/success"] if self.world.succeeds else []
-            words = "C of what is visited, share of true successes it misses (known, visited), true success"
-            charts["goal classifier"] = {
-                words: [f"{of}{m}" for m in ("confidence", "missed", "missed_visited")] + beside
-            }
-            charts["goal classifier"]["loss (nats)"] = [f"{of}loss"]
-        if self.labelling is not None:
-            charts["preferences"] = dict(PREFERENCE_CHARTS)
-        if "tv" in self.world.columns:
-            charts["noisy TV"] = {"share of steps in front of it": ["tv/in_view"]}
-            if self.world.press_action is not None:
-                presses = ["tv/press_rate", "tv/press_rate_in_view", "tv/press_chance"]
-                charts["noisy TV"]["presses (share of steps, in front of it, chance)"] = presses
-            if paid:
-                owed = ["tv/bonus_share", "tv/bonus_in_view"]
-                charts["noisy TV"]["share of the bonus that is owed to it, and paid in front of it"] = owed
-        return charts
+        return charts(self.learner.streams, self.world, self.config, self.explores)
 
     def iterate(self, progress: float) -> Report:
         """Collect one rollout and learn from it."""
