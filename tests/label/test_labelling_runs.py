@@ -409,15 +409,20 @@ def test_a_ledger_that_is_none_is_one_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_answers_alone_teach_a_task_to_a_policy_that_was_trained(tmp_path):
-    """A policy that hardly knows the way, tuned by 200 answers and without the task's reward, goes there."""
-    settings = {
-        "num_envs": "64", "rollout_steps": "64", "eval_episodes": "128", "ppo.minibatch_size": "512",
-        "labels.session": "40", "labels.until": "0.9", "taught.preferences.rescale": "true",
-        "taught.preferences.members": "3", "taught.preferences.width": "32",
-    }  # fmt: skip
-    options = {"seed": 0, "threads": 1, "quiet": True, "pictures": False}
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_alone_teach_a_task_to_a_policy_that_was_trained(seed, tmp_path):
+    """A policy that hardly knows the way, tuned by 700 answers and without the task's reward, goes there.
+
+    As many answers and as short a leash as docs/preferences.md advises; settings were chosen on seeds 10 to 12.
+    """
+    options = {"seed": seed, "threads": 1, "quiet": True, "pictures": False}
     parent = run_training("ppo", ENV, steps=8_000, run_dir=tmp_path / "parent", overrides={"num_envs": "64"}, **options)
-    more = settings | {"rewards": "preferences=1", "labels.budget": "200"}
-    run = run_finetune(parent, steps=200_000, run_dir=tmp_path / "run", overrides=more, **options)
-    assert metrics(run, "eval/return")[-1] > 0.85
+    settings = {
+        "rewards": "preferences=1", "labels.budget": "700", "labels.session": "60", "leash.beta": "0.02",
+        "taught.preferences.members": "3", "taught.preferences.width": "32", "num_envs": "64", "eval_episodes": "128",
+        "ppo.minibatch_size": "512",
+    }  # fmt: skip
+    run = run_finetune(parent, steps=200_000, run_dir=tmp_path / "run", overrides=settings, **options)
+    returns = metrics(run, "eval/return")
+    assert returns[0] < 0.5  # else there was little to teach
+    assert returns[-1] > 0.85
